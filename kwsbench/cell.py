@@ -1,0 +1,233 @@
+"""One cell from start to end: corpus → split → task → clips → fit → scores → metrics.
+
+``plan_folds`` reads as far as the task, for the run that must know which cells are missing; ``run_cell`` goes all the
+way and is what a worker calls, in a process of its own.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kwsbench import corpora
+from kwsbench.errors import UserError
+from kwsbench.progress import Progress, silent
+from kwsbench.seeds import derive_seed
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+    from kwsbench.corpora import Corpus
+    from kwsbench.labels import Task
+    from kwsbench.models import FitLog, Model
+    from kwsbench.recordings import Recordings
+    from kwsbench.splits import Split
+    from kwsbench.study import Cell
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where things lie: ``data`` holds corpora as they came, ``cache`` what can be made again from them."""
+
+    data: Path
+    cache: Path
+
+
+@dataclass
+class Timings:
+    """Seconds by phase; only ``train_s`` and ``score_s`` are a model's own."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        begun = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - begun
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What ``run_cell`` brings home: the parts of a record that the cell itself knows, predictions, and the model."""
+
+    record: dict[str, Any]
+    predictions: pd.DataFrame
+    model: Model
+
+
+@dataclass(frozen=True)
+class Sound:
+    """A corpus less its bad recordings, and what is known of every file."""
+
+    corpus: Corpus
+    recordings: Recordings
+    quarantined: list[dict[str, str]]
+
+
+def read_corpus(cell: Cell, places: Places, progress: Progress = silent) -> Sound:
+    """The corpus of a cell with bad recordings set aside.
+
+    Raises
+    ------
+    UserError : more than the cell's ``bad_share`` of the recordings are bad.
+    """
+    from kwsbench.recordings import read_recordings
+
+    name = cell.corpus
+    root = places.cache / "corpora" if name in corpora.MADE_HERE else places.data
+    corpus = corpora.load_corpus(name, root, progress=progress, **cell.corpus_settings)
+    if cell.split.get("test") == "official":
+        corpus = corpora.add_official_test(corpus, root)
+    recordings = read_recordings(corpus, places.cache / "recordings", progress=progress)
+    bad = recordings.bad
+    allowed = cell.limits["bad_share"] * len(corpus.clips)
+    if len(bad) > allowed:
+        first = "; ".join(f"{path}: {reason}" for _, path, reason in bad[:3])
+        raise UserError(
+            f"{len(bad)} of {len(corpus.clips)} recordings cannot be used, more than the stated share of "
+            f"{cell.limits['bad_share']:.1%} ({first})",
+            name,
+            "mend or remove them, or raise limits.bad_share in the recipe",
+        )
+    quarantined = [{"clip": clip, "path": str(path), "reason": reason} for clip, path, reason in bad]
+    return Sound(corpus.without([clip for clip, _, _ in bad]) if bad else corpus, recordings, quarantined)
+
+
+def plan_folds(cell: Cell, sound: Sound) -> list[Split]:
+    """The folds of a cell's split, each proved free of shared speakers and shared recordings."""
+    from kwsbench.splits import make_splits
+
+    seed = derive_seed(cell.study_seed, cell.corpus, "split")
+    return make_splits(sound.corpus, sound.recordings.table["sha256"], seed=seed, **cell.split)
+
+
+def label_fold(cell: Cell, fold: Split, sound: Sound) -> Task:
+    """The fold with labels, unknown and silence: what every model of the comparison sees."""
+    from kwsbench.labels import label_split
+
+    table = sound.recordings.table
+    noise = {str(path): f"_noise_/{path.name}" for path in sound.corpus.noise}
+    sizes = {path: (int(table.n_samples[clip]), int(table.rate[clip])) for path, clip in noise.items()}
+    seed = derive_seed(cell.study_seed, cell.corpus, fold.name, "labels")
+    return label_split(fold, noise=sizes, seed=seed, **{**cell.labels, **cell.train_labels})
+
+
+def run_cell(
+    cell: Cell,
+    places: Places,
+    *,
+    device: str,
+    threads: int,
+    progress: Progress = silent,
+    work: Path | None = None,
+) -> Outcome:
+    """Fit and score one cell.
+
+    Parameters
+    ----------
+    cell : with its fold named.
+    device : "cpu" or "cuda".
+    threads : CPU cores that may be busy at once.
+    work : folder for checkpoints, from which a cell that was killed goes on.
+    """
+    from kwsbench.clips import Clips
+    from kwsbench.evaluate import score_cell
+    from kwsbench.features import Frontend
+    from kwsbench.models import FitContext, model_class
+
+    timings = Timings()
+    with timings.phase("read_s"):
+        sound = read_corpus(cell, places, progress)
+        fold = next(fold for fold in plan_folds(cell, sound) if fold.name == cell.fold)
+        task = label_fold(cell, fold, sound)
+
+    kind = model_class(cell.model)
+    frontend = Frontend(**{**kind.frontend, **cell.frontend})
+    model: Model = kind(**cell.settings)
+    with timings.phase("features_s"):
+        cache = places.cache / "clips"
+        train = Clips(task, "train", frontend, sound.recordings, cache, progress=progress)
+        others = [
+            Clips(task, side, frontend, sound.recordings, cache, statistics=train, progress=progress)
+            for side in ("validation", "test")
+        ]
+        validation, test = others
+        for clips in (train, validation, test):
+            clips.prepare(features=getattr(kind, "input", "features") == "features")
+
+    context = FitContext(seed=cell.derived_seed("fit"), device=device, threads=threads, progress=progress, folder=work)
+    if hasattr(model, "warm_up"):
+        with timings.phase("warmup_s"):
+            model.warm_up(train, context)
+    with timings.phase("train_s"):
+        log = model.fit(train, validation, context)
+    with timings.phase("score_s"):
+        scores = model.scores(test)
+
+    predictions = as_predictions(task, test, scores)
+    record = describe(cell, fold, task, sound, log)
+    cost = model.cost(test)
+    record |= {
+        "cost": {"params": cost.params, "macs": cost.macs},
+        "metrics": score_cell(predictions, list(task.labels)),
+        "timings": {**timings.seconds, "total_s": sum(timings.seconds.values())},
+        "ms_per_clip": 1000 * timings.seconds["score_s"] / max(len(test), 1),
+        "frontend": {"kind": frontend.kind, "shape": [frontend.n_frames, frontend.n_dims], "rate": frontend.rate},
+    }
+    return Outcome(record, predictions, model)
+
+
+def as_predictions(task: Task, test: Any, scores: np.ndarray) -> pd.DataFrame:
+    """``clip, speaker, label, predicted``, one score column a label: the best of the scores of the label's targets.
+
+    The best and not the sum, because the label of the best target is what the original kernel submitted.
+    """
+    import numpy as np
+    import pandas as pd
+
+    owner = np.asarray(task.target_label)
+    by_label = np.full((len(scores), len(task.labels)), -np.inf, np.float32)
+    for target, label in enumerate(owner):
+        by_label[:, label] = np.maximum(by_label[:, label], scores[:, target])
+    rows = test.rows
+    names = np.asarray(task.labels, dtype=object)
+    table = pd.DataFrame(
+        {"clip": rows["clip"].to_numpy(), "speaker": rows["speaker"].to_numpy(), "label": rows["label"].to_numpy()}
+    )
+    table["predicted"] = names[by_label.argmax(1)]
+    for i, label in enumerate(task.labels):
+        table[label] = by_label[:, i]
+    return table
+
+
+def describe(cell: Cell, fold: Split, task: Task, sound: Sound, log: FitLog) -> dict[str, Any]:
+    """The parts of a record that say what was compared on what."""
+    rows = task.rows
+    counts = rows["side"].value_counts()
+    test_speakers = set(rows.loc[rows["side"] == "test", "speaker"]) - {""}
+    return {
+        "label_names": list(task.labels),
+        "synthetic": sound.corpus.synthetic,
+        "licence": sound.corpus.licence,
+        "corpus_notes": list(sound.corpus.notes),
+        "corpus_fingerprint": sound.corpus.fingerprint,
+        "split_fingerprint": fold.fingerprint,
+        "task": {
+            "fingerprint": task.fingerprint,
+            "n_train": int(counts.get("train", 0)),
+            "n_validation": int(counts.get("validation", 0)),
+            "n_test": int(counts.get("test", 0)),
+            "n_test_speakers": len(test_speakers),
+            "notes": list(task.notes),
+        },
+        "quarantined": sound.quarantined,
+        "n_duplicates": len(fold.duplicates) - fold.duplicates["sha256"].nunique(),
+        "fit": {"history": log.history, "best": log.best, "notes": log.notes},
+    }

@@ -1,0 +1,175 @@
+"""Words typed at a terminal → one call. No logic lives here.
+
+Exit codes: 0 all right, 1 some cells failed, 2 a mistake in the recipe or the arguments.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kwsbench.errors import UserError
+
+app = typer.Typer(
+    name="kwsbench",
+    help="Which recogniser of spoken words is better, by how much, how surely, at what cost?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+data_app = typer.Typer(help="Corpora on disk.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(data_app, name="data")
+
+RecipeFile = Annotated[Path, typer.Argument(metavar="RECIPE", help="A YAML file, e.g. recipes/all.yaml.")]
+DataRoot = Annotated[
+    Path | None,
+    typer.Option("--data", envvar="KWSBENCH_DATA", help="Folder with the corpora. Default: the user's cache folder."),
+]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Change a value: models.wavception.epochs=2.")
+]
+Corpus = Annotated[str | None, typer.Option(help="Take this corpus instead of the recipe's.")]
+Only = Annotated[str | None, typer.Option(metavar="MODEL[,MODEL…]", help="Only these entries of the recipe's models.")]
+Seeds = Annotated[int | None, typer.Option(min=1, help="Fit every model so many times.")]
+
+
+def say_version(show: bool) -> None:
+    if show:
+        from kwsbench import __version__
+
+        typer.echo(f"kwsbench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=say_version, is_eager=True, help="Say it.")
+    ] = False,
+) -> None:
+    """Which recogniser of spoken words is better, by how much, how surely, at what cost?"""
+
+
+def data_root(given: Path | None) -> Path:
+    """Where corpora are looked for and put: what was asked for, else ``data`` in the user's cache folder."""
+    from kwsbench.runner.local import default_cache
+
+    return Path(os.path.abspath(given)) if given else default_cache() / "data"
+
+
+@app.command()
+def run(
+    recipe: RecipeFile,
+    data: DataRoot = None,
+    results: Annotated[Path, typer.Option(help="Folder that holds the studies' folders.")] = Path("results"),
+    overrides: Overrides = None,
+    corpus: Corpus = None,
+    only: Only = None,
+    seeds: Seeds = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Cells at work at a time; they share the cores.")] = 1,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+) -> None:
+    """Run a recipe's missing cells, then write and print its table.
+
+    Run it again after a stop: only what is missing is done.
+    """
+    from kwsbench.cell import Places
+    from kwsbench.recipe import load_recipe
+    from kwsbench.report import terminal_table, write_report
+    from kwsbench.runner import run_study
+    from kwsbench.runner.local import default_cache, store_study
+    from kwsbench.store import Store
+    from kwsbench.study import expand
+
+    loaded = load_recipe(recipe, overrides=overrides or [], corpus=corpus, only=only, seeds=seeds)
+    study = expand(loaded)
+    store = Store(results / study.name)
+    places = Places(data_root(data), default_cache())
+    records = run_study(study, store, places, jobs=jobs, device=device)
+    store_study(store, study, places)
+    table, notes = write_report(study.name, study.resolved, records, store.predictions, store.write)
+    terminal_table(table, notes, sys.stdout)
+    typer.echo(f"\nwritten: {store.folder}/table.csv, table.md, report.html")
+    if any(record["status"] != "ok" for record in records):
+        raise typer.Exit(1)
+
+
+@app.command()
+def check(
+    recipe: RecipeFile, overrides: Overrides = None, corpus: Corpus = None, only: Only = None, seeds: Seeds = None
+) -> None:
+    """Read a recipe, list its mistakes or say what it would run."""
+    from kwsbench.recipe import load_recipe
+    from kwsbench.study import expand
+
+    study = expand(load_recipe(recipe, overrides=overrides or [], corpus=corpus, only=only, seeds=seeds))
+    for cell in study.cells:
+        typer.echo(f"{cell.id}  {cell.setting}".rstrip())
+    typer.echo(f"{recipe}: right; {len(study.cells)} cells before folds, study {study.name!r}")
+
+
+@app.command("list")
+def list_known(what: Annotated[str, typer.Argument(metavar="models|corpora|recipes")]) -> None:
+    """Say which models, corpora or recipes there are."""
+    from kwsbench.recipe.catalogue import known
+
+    for name, text in known(what):
+        typer.echo(f"{name:24} {text}".rstrip())
+
+
+@app.command()
+def schema() -> None:
+    """Print the recipes' JSON schema, for editors."""
+    import json
+
+    from kwsbench.recipe import json_schema
+
+    typer.echo(json.dumps(json_schema(), indent=1))
+
+
+@data_app.command()
+def fetch(
+    name: Annotated[str, typer.Argument(help="E.g. speech_commands_v0.02.")],
+    data: DataRoot = None,
+    base_url: Annotated[str | None, typer.Option(hidden=True)] = None,
+) -> None:
+    """Download a corpus from its official address, verify and unpack it."""
+    from kwsbench.corpora.fetch import BASE_URL, fetch
+    from kwsbench.progress import TerminalProgress
+
+    progress = TerminalProgress()
+    folder = fetch(name, data_root(data), base_url=base_url or BASE_URL, progress=progress)
+    progress.close()
+    typer.echo(f"{name} is in {folder}")
+
+
+@app.command()
+def features(
+    bench: Annotated[bool, typer.Option("--bench", help="Measure clips per second of every frontend.")] = False,
+) -> None:
+    """Features: with --bench, their speed on this machine."""
+    if not bench:
+        raise UserError("nothing to do", "kwsbench features", "give --bench to measure the frontends")
+    from kwsbench.features.bench import bench_frontends
+
+    for line in bench_frontends():
+        typer.echo(line)
+
+
+def main() -> None:
+    """The console script: the user's mistakes end with a message on standard error and exit code 2."""
+    try:
+        app()
+    except UserError as error:
+        print(f"kwsbench: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("kwsbench: stopped; run the same command again to go on", file=sys.stderr)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,201 @@
+"""Runs the missing cells of a study on this machine, each in a process of its own."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import importlib
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kwsbench.cell import Places, label_fold, plan_folds, read_corpus
+from kwsbench.models import model_class
+from kwsbench.progress import TerminalProgress
+from kwsbench.runner.children import Child, start_child
+from kwsbench.runner.display import Display
+from kwsbench.runner.environment import cores, describe_machine, find_device
+from kwsbench.seeds import fingerprint
+from kwsbench.store import Record, Store
+
+if TYPE_CHECKING:
+    from kwsbench.study import Cell, Study
+
+ROOMS = ("recordings", "splits", "labels", "features", "clips", "neural", "evaluate")
+LOOK_EVERY_S = 0.2
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A cell of a fold, and the key under which its result stands or will stand."""
+
+    cell: Cell
+    name: str
+    key: str
+    versions: dict[str, int]
+    task_fingerprint: str
+
+
+def versions_of(cell: Cell) -> dict[str, int]:
+    """The version of each room that a cell goes through; raised there when results change."""
+    found = {room: getattr(importlib.import_module(f"kwsbench.{room}"), "VERSION", 1) for room in ROOMS}
+    own = importlib.import_module(model_class(cell.model).__module__)
+    return found | {"model": getattr(own, "VERSION", 1)}
+
+
+def plan(study: Study, store: Store, places: Places) -> list[Planned]:
+    """Every cell of every fold, with its key; the tasks are written to the store on the way.
+
+    Corpora, splits and tasks are read once for all the cells that share them.
+    """
+    progress = TerminalProgress()
+    sounds: dict[str, Any] = {}
+    folds: dict[str, Any] = {}
+    tasks: dict[str, str] = {}
+    planned = []
+    for cell in study.cells:
+        corpus_id = fingerprint(cell.corpus, cell.corpus_settings, cell.split.get("test"), cell.limits["bad_share"])
+        if corpus_id not in sounds:
+            sounds[corpus_id] = read_corpus(cell, places, progress)
+        sound = sounds[corpus_id]
+        split_id = fingerprint(corpus_id, cell.split, cell.study_seed)
+        if split_id not in folds:
+            folds[split_id] = plan_folds(cell, sound)
+        for fold in folds[split_id]:
+            task_id = fingerprint(split_id, fold.name, cell.labels, cell.train_labels)
+            if task_id not in tasks:
+                task = label_fold(cell, fold, sound)
+                store.put_task(task.fingerprint, task.rows)
+                tasks[task_id] = task.fingerprint
+            own = cell.with_fold(fold.name)
+            versions = versions_of(own)
+            planned.append(Planned(own, own.id, own.key(tasks[task_id], versions), versions, tasks[task_id]))
+    progress.close()
+    return planned
+
+
+def run_study(
+    study: Study, store: Store, places: Places, *, jobs: int = 1, device: str = "auto", show: Display | None = None
+) -> list[Record]:
+    """Run what is missing; returns the records of all cells of the study, in the recipe's order.
+
+    Parameters
+    ----------
+    jobs : cells at work at a time; each may use its share of the cores.
+    device : "auto", "cpu" or "cuda".
+    """
+    device = find_device(device)
+    with store.locked(), show or Display() as show:
+        planned = plan(study, store, places)
+        missing = [p for p in planned if not store.has(p.name, p.key)]
+        show.begin([p.cell.entry for p in missing], kept=len(planned) - len(missing))
+        if missing:
+            environment = describe_machine(device) | {"jobs": jobs}
+            _run_all(missing, study, store, places, max(1, jobs), device, environment, show)
+        return [record for p in planned if (record := store.record(p.name)) is not None]
+
+
+def _run_all(
+    missing: list[Planned], study: Study, store: Store, places: Places, jobs: int, device: str,
+    environment: dict[str, Any], show: Display,
+) -> None:  # fmt: skip
+    threads = max(1, cores() // jobs)
+    waiting = list(missing)
+    running: dict[str, tuple[Child, Planned]] = {}
+    try:
+        while waiting or running:
+            while waiting and len(running) < jobs:
+                planned = waiting.pop(0)
+                running[planned.name] = (_start(planned, study, store, places, device, threads), planned)
+            for name, (child, planned) in list(running.items()):
+                child.look()
+                ended = child.ended()
+                if ended is None:
+                    continue
+                del running[name]
+                record = _identity(planned, study) | {"environment": environment | {"threads": threads}} | ended
+                store.put_record(name, record)
+                if record["status"] != "timeout":  # what timed out goes on from its checkpoint when given more time
+                    store.clear_work(_work_name(planned))
+                show.finished(planned.cell.entry, name, record, record.get("metrics", {}).get("accuracy"))
+            show.update([child for child, _ in running.values()])
+            time.sleep(LOOK_EVERY_S)
+    finally:
+        for child, _ in running.values():
+            child.stop("interrupted")
+
+
+def _work_name(planned: Planned) -> str:
+    return f"{planned.name}-{planned.key[:8]}"
+
+
+def _start(planned: Planned, study: Study, store: Store, places: Places, device: str, threads: int) -> Child:
+    cell = planned.cell
+    job = {
+        "name": planned.name,
+        "cell": dataclasses.asdict(cell),
+        "results": str(store.folder.resolve()),
+        "data": str(places.data),
+        "cache": str(places.cache),
+        "work": str(store.work(_work_name(planned)).resolve()),
+        "device": device,
+        "threads": threads,
+        "keep_models": study.keep_models,
+    }
+    return start_child(job, cell.limits["cell_minutes"], cell.limits["memory_mb"])
+
+
+def _identity(planned: Planned, study: Study) -> Record:
+    """The parts of a record that are known before the cell runs."""
+    cell = planned.cell
+    return {
+        "cell": planned.name,
+        "study": study.name,
+        "key": planned.key,
+        "parts": {
+            "corpus": cell.corpus,
+            "split": cell.split_name,
+            "fold": cell.fold,
+            "labels": cell.labels_name,
+            "entry": cell.entry,
+            "model": cell.model,
+            "setting": cell.setting,
+            "seed": cell.seed,
+            "task_fingerprint": planned.task_fingerprint,
+            "versions": planned.versions,
+        },
+        "settings": {
+            "corpus": cell.corpus_settings,
+            "split": cell.split,
+            "labels": cell.labels,
+            "train_labels": cell.train_labels,
+            "model": cell.settings,
+            "frontend": cell.frontend,
+            "limits": cell.limits,
+            "study_seed": cell.study_seed,
+        },
+        "when": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "reason": "",
+    }
+
+
+def store_study(store: Store, study: Study, places: Places) -> None:
+    """Write ``study.json``: the resolved recipe, when, where."""
+    content = {
+        "study": study.name,
+        "recipe": study.resolved,
+        "when": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "environment": describe_machine(find_device("auto")),
+    }
+    store.write("study.json", json.dumps(content, indent=1, sort_keys=True, default=str) + "\n")
+
+
+def default_cache() -> Path:
+    """The user's cache folder: ``KWSBENCH_CACHE``, else ``$XDG_CACHE_HOME/kwsbench`` or ``~/.cache/kwsbench``."""
+    import os
+
+    if own := os.environ.get("KWSBENCH_CACHE"):
+        return Path(own)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kwsbench"

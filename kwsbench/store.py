@@ -1,0 +1,174 @@
+"""The store: one folder per study, the only thing that outlives a run. Nothing else writes below ``results/``.
+
+    study.json                   the resolved recipe, when, where
+    table.csv  table.md          one row per (corpus, split, labels, model, setting)
+    report.html                  one self-contained page
+    splits/<fingerprint>.csv     clip, word, label, speaker, side of a task
+    cells/<cell>.json            settings, key and its parts, timings, environment, status, traceback if failed
+    predictions/<cell>.parquet   clip, speaker, label, predicted, then one score column a label
+    models/<cell>/               weights, kept on request
+    .work/<cell>/                checkpoints of a cell that is not finished
+
+Every write is whole or absent: temporary file in the same folder, flush, fsync, rename, fsync of the folder. A cell's
+record is written last, so a record means that everything it speaks of is there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kwsbench.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Record = dict[str, Any]
+"""A cell's outcome as it stands in ``cells/<cell>.json``: cell, key, parts, status, reason, timings, metrics, …"""
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that after a crash it holds either its old or its new content, never a part of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in ``folder`` last through a power cut, where the file system can."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def jsonable(value: Any) -> Any:
+    """numpy scalars, paths and tuples as JSON has them; NaN and infinities as null."""
+    if isinstance(value, dict):
+        return {str(k): jsonable(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [jsonable(v) for v in value]
+    if hasattr(value, "tolist"):
+        return jsonable(value.tolist())
+    if isinstance(value, float):
+        return value if value == value and abs(value) != float("inf") else None
+    if isinstance(value, Path):
+        return str(value)
+    return value
+
+
+class Store:
+    """The folder of one study."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+
+    # -- cells -----------------------------------------------------------------------------------------------------
+
+    def record(self, cell: str) -> Record | None:
+        """The record of a cell, or None where there is none; a torn file, which no crash can leave, is an error."""
+        path = self.folder / "cells" / f"{cell}.json"
+        if not path.exists():
+            return None
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except json.JSONDecodeError as e:
+            raise UserError(f"not a record: {e}", str(path), "delete this file; its cell is then run again") from e
+
+    def records(self) -> list[Record]:
+        """All records of the folder, by cell name."""
+        paths = sorted((self.folder / "cells").glob("*.json"))
+        return [record for path in paths if (record := self.record(path.stem)) is not None]
+
+    def has(self, cell: str, key: str) -> bool:
+        """Is there a result of this very cell: same key, ended well, predictions whole?"""
+        record = self.record(cell)
+        if record is None or record["status"] != "ok" or record["key"] != key:
+            return False
+        path = self.predictions_path(cell)
+        return path.exists() and hashlib.sha256(path.read_bytes()).hexdigest() == record["predictions_sha256"]
+
+    def put_record(self, cell: str, record: Record) -> None:
+        """Keep a cell's outcome. Comes last: predictions and weights are in place before."""
+        self.write(f"cells/{cell}.json", json.dumps(jsonable(record), indent=1, allow_nan=False) + "\n")
+
+    # -- predictions -----------------------------------------------------------------------------------------------
+
+    def predictions_path(self, cell: str) -> Path:
+        return self.folder / "predictions" / f"{cell}.parquet"
+
+    def put_predictions(self, cell: str, table: pd.DataFrame) -> str:
+        """Keep ``clip, speaker, label, predicted`` and one float32 score column a label; returns the file's SHA-256."""
+        import io
+
+        buffer = io.BytesIO()
+        table.to_parquet(buffer, index=False, compression="zstd")
+        write_whole(self.predictions_path(cell), buffer.getvalue())
+        return hashlib.sha256(buffer.getvalue()).hexdigest()
+
+    def predictions(self, cell: str) -> pd.DataFrame:
+        import pandas as pd
+
+        return pd.read_parquet(self.predictions_path(cell))
+
+    # -- the rest --------------------------------------------------------------------------------------------------
+
+    def write(self, name: str, content: str | bytes) -> None:
+        """Write any other file of the study (table, page, study.json), named relative to its folder."""
+        write_whole(self.folder / name, content.encode() if isinstance(content, str) else content)
+
+    def put_task(self, fingerprint: str, rows: pd.DataFrame) -> None:
+        """Keep who is on which side: ``clip, word, label, speaker, side`` of a task, once."""
+        name = f"splits/{fingerprint}.csv"
+        if not (self.folder / name).exists():
+            self.write(name, rows[["clip", "word", "label", "speaker", "side"]].to_csv(index=False))
+
+    def work(self, cell: str) -> Path:
+        """Where an unfinished cell keeps its checkpoints; made if absent."""
+        folder = self.folder / ".work" / cell
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def clear_work(self, cell: str) -> None:
+        """Forget the checkpoints of a finished cell."""
+        shutil.rmtree(self.folder / ".work" / cell, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            (self.folder / ".work").rmdir()  # fails, rightly, while another cell still has something there
+
+    def models(self, cell: str) -> Path:
+        """Where the weights of a cell are kept."""
+        folder = self.folder / "models" / cell
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """One run at a time on a folder; the lock goes with the process, however it ends."""
+        import fcntl
+
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / ".lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as e:
+                todo = "wait for it, or give --results another folder"
+                raise UserError("another run is at work on this study", str(self.folder), todo) from e
+            yield
