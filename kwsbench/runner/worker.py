@@ -31,7 +31,7 @@ class PipeProgress:
         if now - self._sent.get(phase, -1.0) < 0.2 and done < total:
             return
         self._sent[phase] = now
-        self.stream.write(json.dumps([phase, done, total, detail]) + "\n")
+        self.stream.write(json.dumps([phase, float(done), float(total), detail]) + "\n")
         self.stream.flush()
 
 

@@ -1,0 +1,124 @@
+"""Cepstra: MFCC and PLP. (n, samples) → (n, frames, n_cepstra), any device."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kwsbench.features.frames import windowed
+from kwsbench.features.spectral import mel_bank, power_spectrum
+
+if TYPE_CHECKING:
+    from kwsbench.features import Frontend
+
+LEAST_ENERGY = float(np.finfo(float).eps)  # python_speech_features' floor under a logarithm
+
+
+def preemphasised(x: Tensor, amount: float) -> Tensor:
+    """x_t − amount · x_{t−1}; the first sample is kept."""
+    return torch.cat([x[:, :1], x[:, 1:] - amount * x[:, :-1]], 1) if amount else x
+
+
+def mfcc(x: Tensor, frontend: Frontend) -> Tensor:
+    """Mel-frequency cepstra as python_speech_features computes them (Davis & Mermelstein 1980; HTK's DCT and lifter)."""
+    power, energy = _power(x, frontend)
+    bank = mel_bank(frontend.bands, frontend.fft_points, frontend.rate, frontend.low_hz, frontend.high_hz)
+    bands = torch.log((power @ bank.to(x.device).T).clamp(min=LEAST_ENERGY))
+    cepstra = bands @ dct_matrix(frontend.bands, frontend.n_cepstra).to(x.device)
+    return _finished(cepstra, energy, frontend)
+
+
+def plp(x: Tensor, frontend: Frontend) -> Tensor:
+    """Perceptual linear prediction: Bark bands, equal loudness, cube root, all-pole model, cepstra.
+
+    Source: H. Hermansky, "Perceptual linear predictive (PLP) analysis of speech", JASA 87 (1990), equations 3 to 11.
+    """
+    power, energy = _power(x, frontend)
+    bank, loudness = bark_bank(frontend.n_filters, frontend.fft_points, frontend.rate)
+    bands = (power @ bank.to(x.device).T) * loudness.to(x.device)
+    bands = bands.clamp(min=LEAST_ENERGY) ** (1 / 3)
+    bands[..., 0], bands[..., -1] = bands[..., 1], bands[..., -2]  # the ends lie outside of what was measured
+    order = frontend.n_cepstra - 1
+    symmetric = torch.cat([bands, bands[..., 1:-1].flip(-1)], -1)
+    correlation = torch.fft.ifft(symmetric).real[..., : order + 1]
+    coefficients, error = levinson_durbin(correlation.double())
+    return _finished(cepstra_of_model(coefficients, error).float(), energy, frontend)
+
+
+def _power(x: Tensor, frontend: Frontend) -> tuple[Tensor, Tensor]:
+    """Power spectrum (n, frames, bins) and energy (n, frames) of windowed, pre-emphasised frames."""
+    frames = windowed(preemphasised(x, frontend.preemphasis), frontend, symmetric=True)
+    power = power_spectrum(frames, frontend.fft_points)
+    return power, power.sum(-1).clamp(min=LEAST_ENERGY)
+
+
+def _finished(cepstra: Tensor, energy: Tensor, frontend: Frontend) -> Tensor:
+    if frontend.lifter:
+        n = torch.arange(cepstra.shape[-1], device=cepstra.device)
+        cepstra = cepstra * (1 + frontend.lifter / 2 * torch.sin(math.pi * n / frontend.lifter))
+    if frontend.energy:
+        cepstra = torch.cat([torch.log(energy)[..., None], cepstra[..., 1:]], -1)
+    return cepstra
+
+
+@lru_cache(maxsize=64)
+def dct_matrix(n_bands: int, n_cepstra: int) -> Tensor:
+    """Orthonormal DCT-II: (bands, cepstra)."""
+    k = np.arange(n_cepstra)[None, :]
+    m = np.arange(n_bands)[:, None]
+    matrix = np.cos(np.pi * k * (2 * m + 1) / (2 * n_bands)) * np.sqrt(2 / n_bands)
+    matrix[:, 0] /= np.sqrt(2)
+    return torch.tensor(matrix, dtype=torch.float32)
+
+
+def hz_to_bark(hz: np.ndarray | float) -> np.ndarray:
+    """6 asinh(f / 600), Hermansky's equation 3."""
+    return 6 * np.arcsinh(np.asarray(hz) / 600)
+
+
+@lru_cache(maxsize=16)
+def bark_bank(n: int, n_fft: int, rate: int) -> tuple[Tensor, Tensor]:
+    """Critical-band curves about one Bark apart (n, bins), and the equal-loudness weight of each (n,).
+
+    With ``n`` 0 as many bands as there are Barks, and one. Equations 4 (masking curve) and 7 (loudness).
+    """
+    highest = float(hz_to_bark(rate / 2))
+    n = n or math.ceil(highest) + 1
+    centres = np.linspace(0, highest, n)
+    bins = hz_to_bark(np.arange(n_fft // 2 + 1) * rate / n_fft)
+    z = bins[None, :] - centres[:, None]
+    curve = np.where(z < -0.5, 10 ** np.minimum(2.5 * (z + 0.5), 0), np.where(z > 0.5, 10 ** (-1.0 * (z - 0.5)), 1.0))
+    curve[(z < -1.3) | (z > 2.5)] = 0
+    w2 = (2 * np.pi * 600 * np.sinh(centres / 6)) ** 2
+    loudness = (w2 + 56.8e6) * w2**2 / ((w2 + 6.3e6) ** 2 * (w2 + 0.38e9))
+    return torch.tensor(curve, dtype=torch.float32), torch.tensor(loudness / loudness.max(), dtype=torch.float32)
+
+
+def levinson_durbin(r: Tensor) -> tuple[Tensor, Tensor]:
+    """Autocorrelation (…, order + 1) → predictor polynomial (…, order + 1) with a_0 = 1, and residual power (…,)."""
+    order = r.shape[-1] - 1
+    a = torch.zeros_like(r)
+    a[..., 0] = 1
+    error = r[..., 0].clone()
+    for i in range(1, order + 1):
+        reflection = -(a[..., :i] * r[..., 1 : i + 1].flip(-1)).sum(-1) / error
+        a = torch.cat(
+            [a[..., :1], a[..., 1 : i + 1] + reflection[..., None] * a[..., :i].flip(-1), a[..., i + 1 :]], -1
+        )
+        error = error * (1 - reflection.square())
+    return a, error
+
+
+def cepstra_of_model(a: Tensor, gain: Tensor) -> Tensor:
+    """Cepstra of gain / |A|², by the recursion on the predictor: (…, order + 1)."""
+    order = a.shape[-1] - 1
+    c = [torch.log(gain.clamp(min=LEAST_ENERGY))]
+    for n in range(1, order + 1):
+        past = sum((k / n) * c[k] * a[..., n - k] for k in range(1, n))
+        c.append(-a[..., n] - past)
+    return torch.stack(c, -1)

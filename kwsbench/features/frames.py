@@ -1,0 +1,106 @@
+"""Stages around the frames: windows, differences, stacking, normalisation. All on torch tensors, batch first."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+if TYPE_CHECKING:
+    from kwsbench.features import Frontend
+
+DELTA_REACH = 2
+LEAST_DEVIATION = 1e-3  # a dimension that never varies (an empty band) is left at zero, not blown up
+
+
+@lru_cache(maxsize=64)
+def window_of(name: str, size: int, symmetric: bool) -> Tensor:
+    """A window: float32 (size,). scipy's spectrogram takes the periodic form, python_speech_features the symmetric."""
+    if name == "rectangular":
+        return torch.ones(size)
+    make = torch.hann_window if name == "hann" else torch.hamming_window
+    return make(size, periodic=not symmetric, dtype=torch.float64).float()
+
+
+def windowed(x: Tensor, frontend: Frontend, symmetric: bool) -> Tensor:
+    """(n, samples) → (n, frames, window) windowed; what is left after the last whole frame as ``last_frame`` says."""
+    size, step = frontend.window_samples, frontend.step
+    if frontend.last_frame == "pad":
+        need = (frontend.frames_of(x.shape[1]) - 1) * step + size
+        x = F.pad(x, (0, max(0, need - x.shape[1])))
+    frames = x.unfold(1, size, step)
+    if frontend.window == "rectangular":
+        return frames
+    return frames * window_of(frontend.window, size, symmetric).to(x.device)
+
+
+def deltas(x: Tensor, lengths: Tensor | None = None) -> Tensor:
+    """Regression over ± 2 frames: (n, frames, dims) → same; ends are repeated, each clip's own end with ``lengths``.
+
+    d_t = Σ_k k (c_{t+k} − c_{t−k}) / 2 Σ_k k², k = 1, 2 (as HTK and python_speech_features have it).
+    """
+    n_frames = x.shape[1]
+    norm = 2 * sum(k * k for k in range(1, DELTA_REACH + 1))
+    if lengths is None:
+        padded = F.pad(x.transpose(1, 2), (DELTA_REACH, DELTA_REACH), mode="replicate").transpose(1, 2)
+        parts = [
+            k
+            * (
+                padded[:, DELTA_REACH + k : DELTA_REACH + k + n_frames]
+                - padded[:, DELTA_REACH - k : DELTA_REACH - k + n_frames]
+            )
+            for k in range(1, DELTA_REACH + 1)
+        ]
+        return torch.stack(parts).sum(0) / norm
+    time = torch.arange(n_frames, device=x.device)
+    last = (lengths.clamp(1, n_frames) - 1)[:, None]
+
+    def at(offset: int) -> Tensor:
+        index = torch.minimum((time + offset).clamp(min=0)[None, :], last)
+        return x.gather(1, index[:, :, None].expand(-1, -1, x.shape[2]))
+
+    return torch.stack([k * (at(k) - at(-k)) for k in range(1, DELTA_REACH + 1)]).sum(0) / norm
+
+
+def with_deltas(x: Tensor, order: int, lengths: Tensor | None = None) -> Tensor:
+    """Static values, then differences of each order: (n, frames, dims · (1 + order))."""
+    parts = [x]
+    for _ in range(order):
+        parts.append(deltas(parts[-1], lengths))
+    return torch.cat(parts, 2) if order else x
+
+
+def stacked(x: Tensor, n: int) -> Tensor:
+    """Each ``n`` frames in a row become one: (n, frames, dims) → (n, frames // n, n · dims); a rest is dropped."""
+    if n == 1:
+        return x
+    frames = x.shape[1] // n
+    return x[:, : frames * n].reshape(x.shape[0], frames, n * x.shape[2])
+
+
+def inside(lengths: Tensor, n_frames: int) -> Tensor:
+    """bool (n, frames): which frames are a clip's own."""
+    return torch.arange(n_frames, device=lengths.device)[None, :] < lengths[:, None]
+
+
+def sums(x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    """Sum and sum of squares over each clip's own frames: two float64 (n, dims)."""
+    own = x.double() * inside(lengths, x.shape[1])[:, :, None]
+    return own.sum(1), (own * own).sum(1)
+
+
+def moments(total: Tensor, squares: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation from sums (…, dims) over ``count`` (…,) frames."""
+    mean = total / count[..., None]
+    variance = (squares / count[..., None] - mean * mean).clamp(min=0)
+    return mean.float(), variance.sqrt().clamp(min=LEAST_DEVIATION).float()
+
+
+def normalised(x: Tensor, mean: Tensor, deviation: Tensor, lengths: Tensor) -> Tensor:
+    """(x − mean) / deviation in each clip's own frames, zero in its padding; mean and deviation (dims,) or (n, dims)."""
+    if mean.ndim == 2:
+        mean, deviation = mean[:, None], deviation[:, None]
+    return (x - mean) / deviation * inside(lengths, x.shape[1])[:, :, None]

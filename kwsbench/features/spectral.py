@@ -1,0 +1,71 @@
+"""Spectra: the seed's log spectrogram, and log mel bands. (n, samples) → (n, frames, bins), any device."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kwsbench.features.frames import window_of, windowed
+
+if TYPE_CHECKING:
+    from kwsbench.features import Frontend
+
+
+def log_spectrogram(x: Tensor, frontend: Frontend) -> Tensor:
+    """log(S + eps) of the power spectral density, as ``scipy.signal.spectrogram(…, detrend=False)`` computes S.
+
+    The seed kernels take a Hann window of 20 ms every 10 ms and eps 1e-10: 99 × 81 at 8 kHz, 99 × 161 at 16 kHz.
+    """
+    n_fft = frontend.fft_points
+    power = _power(windowed(x, frontend, symmetric=False), n_fft)
+    window = window_of(frontend.window, frontend.window_samples, symmetric=False)
+    density = power / (frontend.rate * float(window.double().square().sum()))
+    one_sided = torch.full((density.shape[-1],), 2.0, device=x.device)  # negative frequencies fold onto positive ones
+    one_sided[0] = 1.0
+    if n_fft % 2 == 0:
+        one_sided[-1] = 1.0
+    return torch.log(density * one_sided + frontend.eps)
+
+
+def log_mel(x: Tensor, frontend: Frontend) -> Tensor:
+    """Log of triangular mel bands of the power spectrum, none below eps."""
+    power = power_spectrum(windowed(x, frontend, symmetric=True), frontend.fft_points)
+    bank = mel_bank(frontend.bands, frontend.fft_points, frontend.rate, frontend.low_hz, frontend.high_hz)
+    return torch.log((power @ bank.to(x.device).T).clamp(min=frontend.eps))
+
+
+def _power(frames: Tensor, n_fft: int) -> Tensor:
+    spectrum = torch.fft.rfft(frames, n_fft)
+    return spectrum.real.square() + spectrum.imag.square()
+
+
+def power_spectrum(frames: Tensor, n_fft: int) -> Tensor:
+    """|X|² / n_fft, as python_speech_features has it: (…, window) → (…, n_fft / 2 + 1)."""
+    return _power(frames, n_fft) / n_fft
+
+
+def hz_to_mel(hz: np.ndarray | float) -> np.ndarray:
+    """2595 log10(1 + f / 700), O'Shaughnessy's formula as HTK uses it."""
+    return 2595 * np.log10(1 + np.asarray(hz) / 700)
+
+
+def mel_to_hz(mel: np.ndarray | float) -> np.ndarray:
+    """Inverse of ``hz_to_mel``."""
+    return 700 * (10 ** (np.asarray(mel) / 2595) - 1)
+
+
+@lru_cache(maxsize=64)
+def mel_bank(n: int, n_fft: int, rate: int, low_hz: float, high_hz: float) -> Tensor:
+    """Triangles evenly spaced on the mel scale, corners on FFT bins as python_speech_features rounds them: (n, bins)."""
+    corners = np.linspace(hz_to_mel(low_hz), hz_to_mel(high_hz or rate / 2), n + 2)
+    bins = np.floor((n_fft + 1) * mel_to_hz(corners) / rate)
+    k = np.arange(n_fft // 2 + 1)
+    left, centre, right = bins[:-2, None], bins[1:-1, None], bins[2:, None]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rising, falling = (k - left) / (centre - left), (right - k) / (right - centre)
+    bank = np.where((k >= left) & (k < centre), rising, 0) + np.where((k >= centre) & (k < right), falling, 0)
+    return torch.tensor(bank, dtype=torch.float32)

@@ -1,0 +1,178 @@
+"""The recognisers: arrays in, scores out, one file a model, one registry, one small protocol.
+
+A model never sees a path, a corpus name or a results folder: it is given the ``Clips`` of a side of a task. A new one
+is a class with the methods of ``Model``, named in ``MODELS``, or kept anywhere and named ``package.module:Class``.
+"""
+
+import difflib
+import importlib
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+import numpy as np
+
+from kwsbench.errors import UserError
+from kwsbench.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from kwsbench.clips import Clips
+
+MODELS: dict[str, str] = {
+    "majority": "kwsbench.models.majority:Majority",
+    "gmm": "kwsbench.models.gmm:GMM",
+    "gmm_hmm": "kwsbench.models.gmm_hmm:WordHMM",
+    "light_cnn": "kwsbench.models.light_cnn:LightCNN",
+    "wavception": "kwsbench.models.wavception:WavCeption",
+}
+
+
+@dataclass(frozen=True)
+class FitLog:
+    """What happened while fitting.
+
+    Attributes
+    ----------
+    history : one mapping an epoch or iteration, name → value.
+    best : index into ``history`` of the state that was kept; -1 where there is no history.
+    notes : sentences a reader of the table should know, e.g. "zero: stopped at 20 iterations, not converged".
+    """
+
+    history: list[dict[str, float]] = field(default_factory=list)
+    best: int = -1
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a fitted model weighs.
+
+    Attributes
+    ----------
+    params : learned numbers (trainable, for a network).
+    macs : multiply-adds to score one clip.
+    """
+
+    params: int
+    macs: int
+
+
+@dataclass(frozen=True)
+class FitContext:
+    """What surrounds a fit and is no setting of the model.
+
+    Attributes
+    ----------
+    seed : every random draw of the fit derives from it.
+    device : "cpu" or "cuda".
+    threads : how many CPU cores may be busy at once.
+    progress : told how far the fit is.
+    folder : where a fit may keep checkpoints to resume from; need not exist yet; None: keep none.
+    """
+
+    seed: int
+    device: str = "cpu"
+    threads: int = 1
+    progress: Progress = silent
+    folder: Path | None = None
+
+
+class Model(Protocol):
+    """A recogniser of words.
+
+    The constructor takes settings by keyword only, each typed and with a default (int, float, str, bool, ``Literal``,
+    tuple); it stores them untouched under their own names and does no work: the schema of recipes is read off it.
+
+    Three more things may be there. ``input``: "waveform" spares a model that reads only waveforms the features;
+    "features" otherwise. ``warm_up(train, context)``: imports and compilation, done outside the clock.
+    ``toy() -> dict``, a class method: settings for a fit of a second, which the contract test uses.
+    """
+
+    frontend: ClassVar[Mapping[str, object]]
+    """Settings of ``Frontend`` that this model wants where a recipe names none."""
+
+    def fit(self, train: "Clips", validation: "Clips", context: FitContext) -> FitLog:
+        """Learn ``train.labels`` from ``train``; ``validation`` may choose when to stop, never be trained on."""
+
+    def scores(self, clips: "Clips") -> np.ndarray:
+        """float32 (n, n_labels): log posteriors or log likelihoods, higher is better, columns as ``train.labels``."""
+
+    def cost(self, clips: "Clips") -> Cost:
+        """Numbers learned, and multiply-adds for one clip of the size of ``clips``."""
+
+    def save(self, folder: Path) -> None:
+        """Write what was learned into ``folder`` (safetensors, npz or JSON; no pickle)."""
+
+    def load(self, folder: Path) -> None:
+        """Read what ``save`` wrote; scores are then those of the saved model."""
+
+
+def model_class(name: str) -> type:
+    """The class of a registered model, or of ``package.module:Class`` from outside.
+
+    Raises
+    ------
+    UserError : no such model, module or class, or one that lacks a method of ``Model``.
+    """
+    if name not in MODELS and ":" not in name:
+        near = difflib.get_close_matches(name, MODELS, n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise UserError(
+            f"no model named {name!r}",
+            todo=f"{hint}Known: {', '.join(sorted(MODELS))}; one of your own is named package.module:Class",
+        )
+    found = _imported(name, MODELS.get(name, name))
+    methods = ("fit", "scores", "cost", "save", "load")
+    lacking = [method for method in methods if not callable(getattr(found, method, None))]
+    if not isinstance(found, type) or lacking:
+        what = f"lacks {', '.join(lacking)}" if isinstance(found, type) else "is no class"
+        raise UserError(f"model {name!r} {what}", todo=f"a model is a class with {', '.join(methods)}")
+    return found
+
+
+def settings_of(cls: type) -> inspect.Signature:
+    """A model's settings, read off its constructor: names, types (resolved) and defaults; no ``self``.
+
+    Raises
+    ------
+    UserError : a setting is not keyword-only, has no type, or has no default.
+    """
+    signature = inspect.signature(cls, eval_str=True)
+    for parameter in signature.parameters.values():
+        if parameter.kind is not parameter.KEYWORD_ONLY:
+            problem = "is not keyword-only"
+        elif parameter.annotation is parameter.empty:
+            problem = "has no type"
+        elif parameter.default is parameter.empty:
+            problem = "has no default"
+        else:
+            continue
+        raise UserError(
+            f"setting {parameter.name!r} {problem}",
+            where=f"{cls.__module__}:{cls.__qualname__}",
+            todo="write the constructor as def __init__(self, *, name: type = default, ...)",
+        )
+    return signature
+
+
+def _imported(name: str, target: str) -> object:
+    """The object at ``module:attribute``."""
+    module_name, _, attribute = target.partition(":")
+    if not module_name or not attribute:
+        raise UserError(f"model {name!r} names no class", todo="write package.module:Class")
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        lacking = error.name or ""
+        if module_name == lacking or module_name.startswith(f"{lacking}."):
+            todo = "is its folder on PYTHONPATH?"
+        else:
+            todo = f"install the package {lacking}"
+        raise UserError(f"cannot import model {name!r}: {error}", todo=todo) from error
+    if not hasattr(module, attribute):
+        classes = [key for key, value in vars(module).items() if isinstance(value, type)]
+        near = difflib.get_close_matches(attribute, classes, n=1) or classes
+        raise UserError(f"{module_name} has no {attribute!r}", todo=f"did you mean {', '.join(near)}?" if near else "")
+    return getattr(module, attribute)

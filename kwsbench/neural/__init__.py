@@ -1,0 +1,1 @@
+"""One training loop for every network: schedule, batches and augmentation on the device, checkpoints."""

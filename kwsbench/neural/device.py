@@ -1,0 +1,38 @@
+"""Where a network runs: which device, how many threads, how much memory, whose random numbers."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psutil
+import torch
+
+RESIDENT_SHARE = 0.5  # of free memory that the recordings of one side may take up; larger ones stay on disk
+
+
+def find_device() -> str:
+    """The GPU, "cuda", where torch finds one, else "cpu"."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def free_bytes(device: str) -> int:
+    """Bytes of memory that are free on a device."""
+    return torch.cuda.mem_get_info()[0] if device == "cuda" else psutil.virtual_memory().available
+
+
+@contextmanager
+def threads(n: int) -> Iterator[None]:
+    """Let torch use ``n`` CPU cores inside the block (0: as many as it likes) and what it used before after it."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(n or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def seeded(seed: int, device: str) -> Iterator[None]:
+    """Torch's random numbers start from ``seed`` inside the block and go on after it as if it had not been."""
+    with torch.random.fork_rng(range(torch.cuda.device_count()) if device == "cuda" else []):
+        torch.manual_seed(seed)
+        yield

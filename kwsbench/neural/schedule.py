@@ -1,0 +1,87 @@
+"""How long, how fast and towards what a network is trained: the settings that every network shares."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from kwsbench.errors import UserError
+
+WARM = 0.3  # share of a one-cycle schedule in which the rate rises
+START, END = 1 / 25, 1e-4  # rate of a one-cycle schedule at its ends, as shares of its peak
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Settings of the training loop.
+
+    Attributes
+    ----------
+    epochs : passes over the training clips.
+    batch_size : clips a step.
+    learning_rate : of the optimizer; the peak of a schedule.
+    schedule : "constant"; "cosine" falls from the start to zero; "one_cycle" rises for 30 % of the steps, then falls
+        (Smith & Topin, arXiv 1708.07120).
+    optimizer : "adam", "adamw" or "sgd" (Nesterov momentum 0.9).
+    weight_decay : of weights; biases and normalisation are left alone.
+    loss : "categorical" cross-entropy, or "binary": the mean over outputs of binary cross-entropy of softmax outputs.
+    label_smoothing : share of a target's weight that is spread over all labels.
+    max_steps : a budget; the schedule is fitted into it; 0: none.
+    max_minutes : a budget of wall-clock time; the schedule is fitted into it; 0: none. A result under it cannot be
+        repeated exactly, for machines differ in speed.
+    precision : of activations and gradients; weights and their sums are float32.
+    validate_every : steps between validations; 0: after each epoch.
+    validation_clips : validate on so many clips drawn once; 0: all.
+    patience : stop after so many validations without a better one; 0: never.
+    """
+
+    epochs: int = 25
+    batch_size: int = 64
+    learning_rate: float = 1e-3
+    schedule: Literal["constant", "cosine", "one_cycle"] = "one_cycle"
+    optimizer: Literal["adam", "adamw", "sgd"] = "adamw"
+    weight_decay: float = 0.01
+    loss: Literal["categorical", "binary"] = "categorical"
+    label_smoothing: float = 0.0
+    max_steps: int = 0
+    max_minutes: float = 0.0
+    precision: Literal["float32", "bfloat16"] = "float32"
+    validate_every: int = 0
+    validation_clips: int = 0
+    patience: int = 0
+
+    def __post_init__(self) -> None:
+        for name, least in (("epochs", 1), ("batch_size", 2), ("max_steps", 0), ("max_minutes", 0), ("patience", 0)):
+            self._check(name, getattr(self, name) >= least, f"at least {least}")
+        for name in ("validate_every", "validation_clips", "weight_decay"):
+            self._check(name, getattr(self, name) >= 0, "at least 0")
+        self._check("learning_rate", self.learning_rate > 0, "above 0")
+        self._check("label_smoothing", 0 <= self.label_smoothing < 1, "from 0 to below 1")
+
+    def _check(self, name: str, good: bool, allowed: str) -> None:
+        if not good:
+            raise UserError(f"{name} is {getattr(self, name)}", todo=f"it has to be {allowed}")
+
+    def steps_an_epoch(self, n: int) -> int:
+        """Steps that ``n`` clips give; a last batch of one clip is left out, for it has no variance to normalise by."""
+        full, rest = divmod(n, self.batch_size)
+        return full + (rest > 1)
+
+    def n_steps(self, n: int) -> int:
+        """Steps of the whole training on ``n`` clips."""
+        steps = self.epochs * self.steps_an_epoch(n)
+        return min(steps, self.max_steps) if self.max_steps else steps
+
+    def rate(self, done: float) -> float:
+        """The learning rate when a share ``done`` (0 to 1) of the training lies behind."""
+        if self.schedule == "constant":
+            return self.learning_rate
+        if self.schedule == "cosine":
+            return self.learning_rate * _fall(done)
+        if done < WARM:
+            return self.learning_rate * (START + (1 - START) * (1 - _fall(done / WARM)))
+        return self.learning_rate * (END + (1 - END) * _fall((done - WARM) / (1 - WARM)))
+
+
+def _fall(x: float) -> float:
+    """Half a cosine from 1 at 0 to 0 at 1."""
+    return 0.5 * (1 + math.cos(math.pi * min(max(x, 0.0), 1.0)))

@@ -1,0 +1,105 @@
+"""The form of a recipe once it is read: everything named, everything filled in."""
+
+import itertools
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+Choices = Mapping[str, tuple[Any, ...]]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a cell may use up.
+
+    Attributes
+    ----------
+    cell_minutes : wall-clock minutes after which a cell is stopped.
+    memory_mb : resident megabytes above which a cell is stopped.
+    bad_share : share of unreadable recordings above which the study refuses to run.
+    """
+
+    cell_minutes: float = 60.0
+    memory_mb: int = 16000
+    bad_share: float = 0.01
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of ``models:``. Each setting holds the tuple of its choices: one, or several that span a matrix.
+
+    Attributes
+    ----------
+    name, model : the entry's own name, and the model it runs.
+    settings, frontend : every setting, defaults filled in.
+    labels : the task's unknown and silence settings that differ on the training side of this entry only.
+    limits : the limits that differ for this entry.
+    """
+
+    name: str
+    model: str
+    settings: Choices
+    frontend: Choices
+    labels: Choices = field(default_factory=dict)
+    limits: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything a study needs to know, defaults filled in.
+
+    Attributes
+    ----------
+    study : name of the folder below ``results/``.
+    seed : every random number of the study derives from it.
+    seeds : numbers of the repeated fits.
+    corpora : name → settings.
+    splits, labels : one mapping of settings each.
+    models : entry name → entry, in the recipe's order.
+    limits, keep_models : see ``Limits``; whether fitted models are kept.
+    path : where the recipe was read from.
+    """
+
+    study: str
+    seed: int
+    seeds: tuple[int, ...]
+    corpora: Mapping[str, Mapping[str, Any]]
+    splits: tuple[Mapping[str, Any], ...]
+    labels: tuple[Mapping[str, Any], ...]
+    models: Mapping[str, Entry]
+    limits: Limits = Limits()
+    keep_models: bool = False
+    path: Path = field(default=Path(), compare=False)
+
+    def resolved(self) -> dict[str, Any]:
+        """The recipe written out in full, JSON-able; a file with this content loads as the same recipe."""
+        plain = {key: value for key, value in asdict(self).items() if key != "path"}
+        plain["models"] = {entry.name: _written(entry) for entry in self.models.values()}
+        result: dict[str, Any] = json.loads(json.dumps(plain))
+        return result
+
+
+def _written(entry: Entry) -> dict[str, Any]:
+    def block(choices: Choices) -> dict[str, Any]:
+        return {key: values[0] if len(values) == 1 else values for key, values in choices.items()}
+
+    parts = {"frontend": block(entry.frontend), "labels": block(entry.labels), "limits": dict(entry.limits)}
+    return {"model": entry.model, **block(entry.settings), **{key: part for key, part in parts.items() if part}}
+
+
+@dataclass(frozen=True)
+class Top:
+    """The plain values at the top of a recipe."""
+
+    study: str
+    seed: int = 0
+    seeds: int | tuple[int, ...] = 1
+    keep_models: bool = False
+
+
+def combinations(choices: Choices) -> Iterator[dict[str, Any]]:
+    """Every way to take one of each setting's choices, the last setting varying fastest."""
+    for values in itertools.product(*choices.values()):
+        yield dict(zip(choices, values, strict=True))

@@ -1,0 +1,8 @@
+"""What people see of a study: records and predictions in, table and page out. Never sees audio."""
+
+from kwsbench.report.footnotes import footnotes
+from kwsbench.report.table import build_table
+from kwsbench.report.terminal import terminal_table
+from kwsbench.report.write import write_report
+
+__all__ = ["build_table", "footnotes", "terminal_table", "write_report"]

@@ -1,0 +1,235 @@
+"""Small drawings in inline SVG: intervals, accuracy against cost, learning curves. The page's style has the colours."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from kwsbench.report.markup import Markup, tag
+from kwsbench.report.wording import amount, measure, percent, with_interval
+
+COLOURS = 8  # classes c0 to c7 of the page's style
+
+
+class Axis(NamedTuple):
+    """Values ``low`` to ``high`` on pixels ``start`` to ``stop``, linear or by powers of ten."""
+
+    low: float
+    high: float
+    start: float
+    stop: float
+    log: bool = False
+
+    def at(self, value: float) -> float:
+        low, high, x = (math.log10(v) if self.log else v for v in (self.low, self.high, value))
+        return self.start + (self.stop - self.start) * (x - low) / (high - low)
+
+
+@dataclass(frozen=True)
+class Point:
+    """A model in a chart: ``cost`` on x, accuracy with its interval (NaN: none) on y, all shares in 0..1."""
+
+    name: str
+    colour: int
+    cost: float
+    accuracy: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A quantity over the steps of a fit; NaN where a step has no value."""
+
+    name: str
+    colour: int
+    xs: Sequence[float]
+    ys: Sequence[float]
+    dashed: bool = False
+
+
+def nice_ticks(low: float, high: float, most: int = 5) -> list[float]:
+    """At most ``most`` round numbers (1, 2, 5 times a power of ten apart) within ``low`` to ``high``."""
+    span = high - low
+    if span <= 0:
+        return [low]
+    power = 10.0 ** math.floor(math.log10(span / most))
+    for step in (power, 2 * power, 5 * power, 10 * power, 20 * power):
+        first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+        if last - first < most:
+            break
+    return [i * step for i in range(first, last + 1)]
+
+
+INTERVAL_SIZE = (240, 30)
+
+
+def interval_axis(rows: Sequence[tuple[float, float, float]]) -> Axis:
+    """The axis that the intervals of a table share, in steps of 5 %.
+
+    It is drawn for the rows that are at least half as good as the best, so that a floor among them does not press the
+    others together; ``interval_bar`` points to what lies below it.
+
+    Parameters
+    ----------
+    rows : accuracy, low, high of each; NaN limits where there is no interval.
+    """
+    best = max((accuracy for accuracy, _, _ in rows), default=1.0)
+    shown = [value for row in rows if row[0] >= best / 2 for value in row if math.isfinite(value)] or [0.0, 1.0]
+    low = math.floor(min(shown) * 20 - 0.2) / 20
+    high = math.ceil(max(shown) * 20 + 0.2) / 20
+    return Axis(max(low, 0.0), min(high, 1.0), 14, INTERVAL_SIZE[0] - 16)
+
+
+def interval_scale(axis: Axis) -> Markup:
+    """The axis above a column of intervals, in percent."""
+    width, height = INTERVAL_SIZE
+    ticks = [
+        tag("text", f"{100 * value:.3g}", x=axis.at(value), y=height - 7, text_anchor="middle", class_="tick")
+        for value in nice_ticks(axis.low, axis.high)
+    ]
+    return tag("svg", ticks, viewBox=f"0 0 {width} {height}", width=width, height=height, aria_hidden="true")
+
+
+def interval_bar(axis: Axis, accuracy: float, low: float, high: float, colour: int) -> Markup:
+    """A value with its interval; says its numbers to who cannot see it."""
+    width, height = INTERVAL_SIZE
+    middle = height / 2
+    grid = [
+        tag("line", x1=axis.at(v), x2=axis.at(v), y1=0, y2=height, class_="grid")
+        for v in nice_ticks(axis.low, axis.high)
+    ]
+    if accuracy < axis.low:
+        marks = [tag("path", d=f"M2 {middle} l9 -5 v10 z", class_="dot")]
+    else:
+        marks = [tag("rect", x=axis.at(accuracy) - 1.5, y=middle - 9, width=3, height=18, rx=1.5, class_="value")]
+        if math.isfinite(low):
+            left, right = axis.at(max(low, axis.low)), axis.at(high)
+            whisker = tag("rect", x=left, y=middle - 5, width=max(right - left, 1), height=10, rx=3, class_="whisker")
+            marks.insert(0, whisker)
+    return tag(
+        "svg",
+        tag("title", f"accuracy {with_interval(accuracy, low, high)} %"),
+        grid,
+        tag("g", marks, class_=f"c{colour}"),
+        viewBox=f"0 0 {width} {height}", width=width, height=height, role="img",
+    )  # fmt: skip
+
+
+def cost_chart(points: Sequence[Point], x_title: str, word: Callable[[float], str]) -> Markup:
+    """Accuracy against cost on a logarithmic axis, every point named beside it; ``word`` writes a cost."""
+    width, height = 560, 320
+    limits = [v for p in points for v in (p.accuracy, p.low, p.high) if math.isfinite(v)]
+    pad = max(0.06 * (max(limits) - min(limits)), 0.005)
+    y = Axis(max(min(limits) - pad, 0), min(max(limits) + pad, 1), height - 46, 14)
+    costs = [p.cost for p in points]
+    x = Axis(min(costs) / 1.8, max(costs) * 1.8, 58, width - 20, log=True)
+    marks = [_cost_point(p, x, y, label) for p, label in zip(points, _labels(points, x, y), strict=True)]
+    named = "; ".join(f"{p.name}: {percent(p.accuracy)} % at {word(p.cost)}" for p in points)
+    return tag(
+        "svg",
+        tag("title", f"Accuracy against {x_title}. {named}."),
+        [_grid_x(value, x, y, word(value)) for value in _powers(x.low, x.high)],
+        [_grid_y(value, x, y, f"{100 * value:.4g}") for value in nice_ticks(y.low, y.high, 6)],
+        tag("text", x_title, x=(x.start + x.stop) / 2, y=height - 6, text_anchor="middle", class_="axis"),
+        tag("text", "accuracy %", x=14, y=(y.start + y.stop) / 2, text_anchor="middle", class_="axis",
+            transform=f"rotate(-90 14 {(y.start + y.stop) / 2:.0f})"),
+        marks,
+        viewBox=f"0 0 {width} {height}", class_="chart", role="img",
+    )  # fmt: skip
+
+
+def _powers(low: float, high: float) -> list[float]:
+    """Powers of ten within the limits; with their 3s, or their 2s and 5s, where they alone would be too few."""
+    exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for digits in ((1,), (1, 3), (1, 2, 5)):
+        inside = [v for e in exponents for digit in digits if low <= (v := digit * 10.0**e) <= high]
+        if len(inside) >= 3:
+            break
+    return inside
+
+
+def _labels(points: Sequence[Point], x: Axis, y: Axis) -> list[tuple[float, float, str]]:
+    """Where each name stands (x, y, anchor): beside its point, moved down while it would cover another name."""
+    placed: list[tuple[float, float, float]] = []
+    found: dict[int, tuple[float, float, str]] = {}
+    for i in sorted(range(len(points)), key=lambda i: -points[i].accuracy):
+        px, py, length = x.at(points[i].cost), y.at(points[i].accuracy), 7.2 * len(points[i].name)
+        right = px + 12 + length < x.stop
+        left_end, baseline = (px + 10 if right else px - 10 - length), py - 6
+        while any(
+            abs(baseline - other) < 15 and start < left_end + length and left_end < stop
+            for start, stop, other in placed
+        ):
+            baseline += 4
+        placed.append((left_end, left_end + length, baseline))
+        found[i] = (px + 10 if right else px - 10, baseline, "start" if right else "end")
+    return [found[i] for i in range(len(points))]
+
+
+def _cost_point(point: Point, x: Axis, y: Axis, label: tuple[float, float, str]) -> Markup:
+    px, py = x.at(point.cost), y.at(point.accuracy)
+    line = None
+    if math.isfinite(point.low):
+        line = tag("line", x1=px, x2=px, y1=y.at(point.low), y2=y.at(point.high), class_="error")
+    text = tag("text", point.name, x=label[0], y=label[1], text_anchor=label[2], class_="name")
+    return tag("g", line, tag("circle", cx=px, cy=py, r=5.5, class_="dot"), text, class_=f"c{point.colour}")
+
+
+def _grid_x(value: float, x: Axis, y: Axis, text: str) -> list[Markup]:
+    at = x.at(value)
+    line = tag("line", x1=at, x2=at, y1=y.start, y2=y.stop, class_="grid")
+    return [line, tag("text", text, x=at, y=y.start + 15, text_anchor="middle", class_="tick")]
+
+
+def _grid_y(value: float, x: Axis, y: Axis, text: str) -> list[Markup]:
+    at = y.at(value)
+    line = tag("line", x1=x.start, x2=x.stop, y1=at, y2=at, class_="grid")
+    return [line, tag("text", text, x=x.start - 6, y=at + 4, text_anchor="end", class_="tick")]
+
+
+def curve_panel(title: str, curves: Sequence[Curve], x_title: str, best: float | None) -> Markup:
+    """Curves over the steps of a fit; ``best``, if given, marks the step that was kept."""
+    width, height = 340, 200
+    xs = [v for curve in curves for v in curve.xs]
+    ys = [v for curve in curves for v in curve.ys if math.isfinite(v)]
+    pad = 0.05 * (max(ys) - min(ys)) or 0.05 * abs(ys[0]) or 0.05
+    y = Axis(min(ys) - pad, max(ys) + pad, height - 40, 14)
+    x = Axis(min(xs), max(max(xs), min(xs) + 1), 50, width - 10)
+    whole = [v for v in nice_ticks(x.low, x.high, 7) if v == round(v)]
+    kept = None
+    if best is not None:
+        left = x.at(best) > width / 2
+        where = {"x": x.at(best) + (-4 if left else 4), "y": y.stop + 9, "text_anchor": "end" if left else "start"}
+        line = tag("line", x1=x.at(best), x2=x.at(best), y1=y.start, y2=y.stop - 4, class_="kept")
+        kept = [line, tag("text", "kept", class_="tick", **where)]
+    ends = "; ".join(
+        f"{c.name}: {measure(_first(c.ys))} to {measure(_first(list(c.ys)[::-1]))}" for c in curves[:COLOURS]
+    )
+    return tag(
+        "svg",
+        tag("title", f"{title} over {x_title}s. {ends}"),
+        [_grid_x(v, x, y, f"{v:.0f}") for v in whole],
+        [_grid_y(v, x, y, _tick(v)) for v in nice_ticks(y.low, y.high)],
+        kept,
+        [_curve(curve, x, y) for curve in curves],
+        tag("text", x_title, x=(x.start + x.stop) / 2, y=height - 6, text_anchor="middle", class_="axis"),
+        viewBox=f"0 0 {width} {height}", class_="chart", role="img",
+    )  # fmt: skip
+
+
+def _tick(value: float) -> str:
+    return f"{value:.4g}" if abs(value) < 1e4 else amount(value) if value > 0 else f"−{amount(-value)}"
+
+
+def _first(values: Sequence[float]) -> float:
+    return next((v for v in values if math.isfinite(v)), math.nan)
+
+
+def _curve(curve: Curve, x: Axis, y: Axis) -> Markup:
+    points = [(x.at(a), y.at(b)) for a, b in zip(curve.xs, curve.ys, strict=True) if math.isfinite(b)]
+    colour = f"c{curve.colour % COLOURS}"
+    if len(points) == 1:
+        return tag("circle", cx=points[0][0], cy=points[0][1], r=3, class_=f"dot {colour}")
+    path = " ".join(f"{a:.1f},{b:.1f}" for a, b in points)
+    return tag("polyline", points=path, class_=f"curve {colour}{' dashed' if curve.dashed else ''}")

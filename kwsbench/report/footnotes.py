@@ -1,0 +1,178 @@
+"""What a reader must know to believe a table: sentences under it."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from kwsbench.evaluate.metrics import MIN_CLIPS, SILENCE
+from kwsbench.report.rows import Record, by_task, synthetic
+from kwsbench.report.wording import plural
+
+FEW_SPEAKERS = 20
+_NAMED = 5
+
+
+def footnotes(records: Sequence[Record]) -> list[str]:
+    """Corpus, counts, split, quarantine, duplicates, denominators, interval, clocks, machine, and what failed.
+
+    Parameters
+    ----------
+    records : one a cell; those of failed cells add their reason only.
+    """
+    tasks = by_task(records)
+    notes: list[str] = []
+    for task, group in tasks.items():
+        start = f"{', '.join(task)}: " if len(tasks) > 1 else ""
+        notes += [start + note for note in _task_notes(group)]
+    whole = [record for record in records if record["status"] == "ok"]
+    notes += _method_notes(whole) if whole else []
+    notes += [f"Measured on {text}." for text in machines(records)]
+    return _once([*notes, *_fit_notes(whole), *_failure_notes(records)])
+
+
+def machines(records: Iterable[Record]) -> list[str]:
+    """Each machine and software that the records were made on, in words."""
+    return _once(machine_text(record["environment"]) for record in records if record.get("environment"))
+
+
+def machine_text(environment: dict[str, Any]) -> str:
+    """Processor, cores, memory, GPU and the versions that move results, as far as ``environment`` says."""
+    parts = [str(environment["cpu"])] if environment.get("cpu") else []
+    for key, text in (("cores", "{} cores"), ("threads", "{} threads a cell"), ("memory_gb", "{} GB")):
+        if key in environment:
+            parts.append(text.format(environment[key]))
+    parts.append(f"GPU {environment['gpu']}" if environment.get("gpu") else "no GPU")
+    versions = [f"Python {environment['python']}"] if "python" in environment else []
+    packages = environment.get("packages", {})
+    versions += [f"{name} {packages[name]}" for name in ("kwsbench", "torch", "numpy", "hmmlearn") if name in packages]
+    if environment.get("git_commit"):
+        changed = " with changes" if environment.get("git_dirty") else ""
+        versions.append(f"revision {environment['git_commit'][:12]}{changed}")
+    return "; ".join(filter(None, (", ".join(parts), ", ".join(versions))))
+
+
+def failures(records: Iterable[Record]) -> dict[tuple[str, str, str], list[Record]]:
+    """Cells without a result, by (model, status, reason)."""
+    groups: dict[tuple[str, str, str], list[Record]] = {}
+    for record in records:
+        if record["status"] != "ok":
+            name = ", ".join(filter(None, (record["parts"]["entry"], record["parts"]["setting"])))
+            groups.setdefault((name, record["status"], record.get("reason", "")), []).append(record)
+    return groups
+
+
+def _once(texts: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(texts))
+
+
+def _task_notes(records: list[Record]) -> list[str]:
+    whole = [record for record in records if record["status"] == "ok"]
+    if not whole:
+        return ["No cell has a result."]
+    folds = list({record["parts"]["fold"]: record for record in whole}.values())
+    notes = [_corpus_note(whole, folds), *(note for record in folds for note in record["corpus_notes"])]
+    notes += [_split_note(folds), _quarantine_note(folds), _duplicates_note(folds)]
+    notes += [note for record in folds for note in record["task"]["notes"]]
+    return _once([*notes, _denominator_note(folds)])
+
+
+def _corpus_note(whole: list[Record], folds: list[Record]) -> str:
+    record = folds[0]
+    speech = "synthetic speech, no human voice; " if synthetic(record) else ""
+    sizes = []
+    for side, key in (("training", "n_train"), ("validation", "n_validation"), ("test", "n_test")):
+        counts = sorted({found["task"][key] for found in whole})
+        sizes.append(f"{counts[0]:,}{f' to {counts[-1]:,}' if len(counts) > 1 else ''} {side}")
+    speakers = sum(found["task"]["n_test_speakers"] for found in folds)
+    a_fold = f" in each of {len(folds)} folds" if len(folds) > 1 else ""
+    return (
+        f"Corpus {record['parts']['corpus']} ({speech}licence: {record['licence'] or 'not stated'}): "
+        f"{', '.join(sizes)} clips{a_fold}; {plural(speakers, 'test speaker')}, none of them heard in training or "
+        f"validation."
+    )
+
+
+def _split_note(folds: list[Record]) -> str:
+    split = folds[0]["parts"]["split"]
+    if len(folds) == 1:
+        return f"Split {split}: fingerprint {folds[0]['split_fingerprint']}, task {folds[0]['task']['fingerprint']}."
+    prints = ", ".join(f"{r['parts']['fold'].rpartition('/')[2]} {r['split_fingerprint']}" for r in folds)
+    return f"Split {split}, {len(folds)} folds, each tested once and pooled; fingerprints: {prints}."
+
+
+def _quarantine_note(folds: list[Record]) -> str:
+    bad = {item["clip"]: item["reason"] for record in folds for item in record["quarantined"]}
+    if not bad:
+        return "No recording was quarantined."
+    named = [f"{clip} ({' '.join(reason.split())})" for clip, reason in list(bad.items())[:_NAMED]]
+    more = f"; and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
+    return f"{plural(len(bad), 'recording')} quarantined, on no side: {'; '.join(named)}{more}."
+
+
+def _duplicates_note(folds: list[Record]) -> str:
+    copies = max(record["n_duplicates"] for record in folds)
+    if not copies:
+        return "No recording stands in the split under two names."
+    stand = "stands" if copies == 1 else "stand"
+    return f"{plural(copies, 'recording')} {stand} in the split again under another name, never on another side."
+
+
+def _denominator_note(folds: list[Record]) -> str:
+    metrics = [record["metrics"] for record in folds]
+    clips, spoken = (sum(found[key] for found in metrics) for key in ("n_test", "n_without_silence"))
+    occurring = {
+        label
+        for record in folds
+        for label, row in zip(record["label_names"], record["metrics"]["confusion"], strict=True)
+        if sum(row)
+    }
+    silence = f"; without silence the accuracy is over {plural(spoken, 'clip')}" if spoken < clips else ""
+    others = [label for label in ("unknown", SILENCE) if label in occurring]
+    counted = f", {' and '.join(others)} among them" if others else ""
+    return (
+        f"Accuracy is over all {plural(clips, 'test clip')}{counted}{silence}; macro F1 is the mean over the "
+        f"{plural(len(occurring), 'label')} that occur in the test; worst speaker is the lowest accuracy of a speaker "
+        f"with at least {MIN_CLIPS} test clips (of any speaker where none has so many)."
+    )
+
+
+def _method_notes(whole: list[Record]) -> list[str]:
+    seeds = {record["parts"]["seed"] for record in whole}
+    mean = f" Figures are means over {len(seeds)} fits with different seeds." if len(seeds) > 1 else ""
+    notes = [
+        "95 % interval: percentile bootstrap that draws whole speakers 10,000 times (a clip without a speaker is drawn "
+        f"by itself); it speaks of other speakers, not of another fit.{mean}"
+    ]
+    for task, group in by_task(whole).items():
+        folds = {record["parts"]["fold"]: record["task"]["n_test_speakers"] for record in group}
+        speakers, name = sum(folds.values()), ", ".join(task)
+        if speakers == 1:
+            notes.append(f"{name}: one test speaker, hence no interval: nothing is known about how speakers differ.")
+        elif 1 < speakers < FEW_SPEAKERS:
+            notes.append(f"{name}: with only {speakers} test speakers the interval is narrower than it should be.")
+    return [
+        *notes,
+        "params are learned numbers, MACs multiply-adds to score one clip; train is the fit alone and ms/clip the "
+        "scoring alone (reading, features, warm-up and compilation have clocks of their own, see table.csv); peak MB "
+        "is the most memory that a cell's process held.",
+    ]
+
+
+def _fit_notes(whole: list[Record]) -> list[str]:
+    by_entry: dict[str, list[str]] = {}
+    for record in whole:
+        by_entry.setdefault(record["parts"]["entry"], []).extend(record["fit"]["notes"])
+    notes = []
+    for entry, found in by_entry.items():
+        different = _once(found)
+        notes += [f"{entry}: {note}" for note in different[:_NAMED]]
+        if len(different) > _NAMED:
+            notes.append(f"{entry}: {len(different) - _NAMED} more notes of this kind stand in its cells' records.")
+    return notes
+
+
+def _failure_notes(records: Sequence[Record]) -> list[str]:
+    notes = []
+    for (name, status, reason), group in failures(records).items():
+        first = " ".join(reason.strip().splitlines()[:1]) or "no reason is recorded"
+        notes.append(f"{name}: {status} in {plural(len(group), 'cell')}: {first}")
+    return notes

@@ -1,0 +1,153 @@
+"""The study as one self-contained page: no script, nothing fetched, light or dark as the reader's screen is."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from kwsbench.report.figures import COLOURS
+from kwsbench.report.footnotes import failures, machine_text
+from kwsbench.report.markup import Markup, inner, tag
+from kwsbench.report.rows import Record, Row
+from kwsbench.report.sections import comparison, confusions, fold_table, learning, recalls
+from kwsbench.report.table import table_title, tasks_of
+from kwsbench.report.wording import plural, with_interval
+
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+
+
+def build_page(
+    study: str, recipe: dict[str, Any], rows: Sequence[Row], table: pd.DataFrame, notes: Sequence[str]
+) -> str:
+    """The page as text.
+
+    Parameters
+    ----------
+    study : its name.
+    recipe : resolved, JSON-able.
+    rows, table, notes : what ``gather``, ``tabulate`` and ``footnotes`` made of the study's records.
+    """
+    title = table_title(study, table)
+    colours = {model: i % COLOURS for i, model in enumerate(dict.fromkeys(row.name for row in rows))}
+    records = [record for row in rows for record in row.records]
+    tasks = list(dict.fromkeys(row.task for row in rows))
+    sections = [
+        _task_section(i, heading, [row for row in rows if row.task == task], colours)
+        for i, (task, (heading, _)) in enumerate(zip(tasks, tasks_of(table), strict=True))
+    ]
+    body = [
+        tag("a", "Skip to the comparison", href="#task-0", class_="skip"),
+        _header(study, title, rows, records),
+        tag("main", sections, _notes(notes), _failed(records), _repeat(study, recipe), _environment(records)),
+        tag("footer", "Made by kwsbench. table.csv beside this page has every number unrounded."),
+    ]
+    head = [
+        tag("meta", charset="utf-8"),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="color-scheme", content="light dark"),
+        tag("meta", http_equiv="Content-Security-Policy", content=_POLICY),
+        tag("link", rel="icon", href="data:,"),
+        tag("title", f"{title} · kwsbench"),
+        tag("style", Markup(Path(__file__).with_name("page.css").read_text(encoding="utf-8"))),
+    ]
+    return "<!DOCTYPE html>\n" + tag("html", tag("head", head), tag("body", body), lang="en") + "\n"
+
+
+def _header(study: str, title: str, rows: Sequence[Row], records: Sequence[Record]) -> Markup:
+    speech = title.removeprefix(study).removeprefix(": ")
+    links = [("task-0", "Comparison"), ("notes", "Footnotes"), ("repeat", "Repeat"), ("environment", "Environment")]
+    if any(record["status"] != "ok" for record in records):
+        links.insert(2, ("failed", "Failed cells"))
+    models = len({row.name for row in rows})
+    return tag(
+        "header",
+        tag("p", "kwsbench · recognisers of spoken words, speakers never heard in training", class_="eyebrow"),
+        tag("h1", study, tag("span", speech, class_="badge") if speech else None),
+        tag("p", f"{plural(models, 'model')}, {plural(len(records), 'cell')}", class_="muted"),
+        tag("nav", [tag("a", text, href=f"#{anchor}") for anchor, text in links], aria_label="Sections"),
+    )
+
+
+def _task_section(number: int, heading: str, rows: Sequence[Row], colours: dict[str, int]) -> Markup:
+    done = [row for row in rows if row.values]
+    return tag(
+        "section",
+        tag("h2", ", ".join(rows[0].task[:2]), " ", tag("small", f"{rows[0].task[2]} split")),
+        tag("p", heading.partition(": ")[2], class_="muted"),
+        _lead(done) if done else None,
+        comparison(rows, colours),
+        fold_table(done, colours),
+        recalls(done) if done else None,
+        confusions(done, colours) if done else None,
+        learning(done, colours),
+        id=f"task-{number}",
+    )
+
+
+def _lead(rows: Sequence[Row]) -> Markup:
+    best = max(rows, key=lambda row: row.values["accuracy"])
+    v = best.values
+    percents = with_interval(v["accuracy"], v["accuracy_low"], v["accuracy_high"]).replace(", ", " to ").split(" ", 1)
+    interval = f" (95 % interval {percents[1].strip('[]')})" if len(percents) > 1 else ""
+    who = f" from {plural(v['n_test_speakers'], 'speaker')} never heard in training" if v["n_test_speakers"] else ""
+    clips = plural(v["n_test"], "test clip")
+    return tag("p", "Highest accuracy: ", tag("strong", best.name), ", right on ", tag("strong", f"{percents[0]} %"),
+               f"{interval} of {clips}{who}.", class_="lead")  # fmt: skip
+
+
+def _notes(notes: Sequence[str]) -> Markup:
+    lines = tag("ol", [tag("li", note) for note in notes])
+    return tag("section", tag("h2", "Footnotes"), lines, id="notes", class_="notes")
+
+
+def _failed(records: Sequence[Record]) -> Markup | None:
+    groups = failures(records)
+    if not groups:
+        return None
+    blocks = []
+    for (name, status, reason), group in groups.items():
+        cells = tag("ul", [tag("li", tag("code", record["cell"])) for record in group])
+        trace = next((record["traceback"] for record in group if record.get("traceback")), "")
+        shown = tag("details", tag("summary", "Traceback"), tag("pre", trace)) if trace else None
+        lead = tag("h3", name, " ", tag("span", status, class_="badge bad"))
+        blocks.append(tag("div", lead, tag("p", reason or "no reason is recorded"), cells, shown, class_="card"))
+    return tag("section", tag("h2", "Failed cells"), blocks, id="failed")
+
+
+def _repeat(study: str, recipe: dict[str, Any]) -> Markup:
+    file, written = f"{study}.yaml", json.dumps(recipe, indent=2, default=str)
+    told = "Seeds derive from the names of what they serve: each cell repeats by itself and in any order."
+    return tag(
+        "section",
+        tag("h2", "How to repeat this"),
+        tag("p", "Save the recipe below as ", tag("code", file), f" (YAML reads JSON) and run it. {told}"),
+        tag("pre", tag("code", f"python -m kwsbench run {file}")),
+        tag("details", tag("summary", "The recipe in full"), tag("pre", tag("code", written))),
+        id="repeat",
+    )
+
+
+def _environment(records: Sequence[Record]) -> Markup:
+    found: dict[str, tuple[dict[str, Any], list[str]]] = {}
+    for record in records:
+        environment = record.get("environment", {})
+        cells = found.setdefault(json.dumps(environment, sort_keys=True, default=str), (environment, []))[1]
+        cells.append(record["parts"]["entry"])
+    blocks = []
+    for environment, entries in found.values():
+        caption = ", ".join(dict.fromkeys(entries)) if len(found) > 1 else "All cells"
+        lines = [tag("tr", tag("th", key, scope="row"), tag("td", text)) for key, text in _flat(environment)]
+        told = tag("p", machine_text(environment)) if environment else tag("p", "Not recorded.")
+        listing = tag("details", tag("summary", "All that is recorded"), tag("table", lines)) if lines else None
+        blocks.append(tag("div", tag("h3", caption), told, listing, class_="card"))
+    return tag("section", tag("h2", "Environment"), inner(blocks), id="environment")
+
+
+def _flat(value: dict[str, Any], start: str = "") -> list[tuple[str, str]]:
+    """Nested settings as lines: ("packages.torch", "2.13.0")."""
+    lines: list[tuple[str, str]] = []
+    for key, item in value.items():
+        lines += _flat(item, f"{start}{key}.") if isinstance(item, dict) else [(f"{start}{key}", str(item))]
+    return lines

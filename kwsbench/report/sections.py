@@ -1,0 +1,208 @@
+"""What the page shows of one task: comparison, folds, recall of each word, confusions, learning curves."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from kwsbench.evaluate.metrics import SILENCE, recall
+from kwsbench.report.curves import Panel, panels_of
+from kwsbench.report.figures import (
+    Axis,
+    Point,
+    cost_chart,
+    curve_panel,
+    interval_axis,
+    interval_bar,
+    interval_scale,
+)
+from kwsbench.report.markup import Markup, tag
+from kwsbench.report.rows import Row
+from kwsbench.report.wording import absent, amount, count, duration, measure, percent, plural, with_interval
+
+_MOST_MATRICES = 8  # beyond, they are folded away
+_TIGHT, _DENSE = 10, 14  # labels up to which three, two matrices stand side by side; beyond, small type
+_Shown = tuple[str, str, Callable[[Any], str], str]
+_COLUMNS: tuple[_Shown, ...] = (
+    ("macro F1", "macro_f1", percent, "mean over labels of the F1 score, %"),
+    ("worst speaker", "worst_speaker", percent, "lowest accuracy of a speaker with enough clips, %"),
+    ("without silence", "accuracy_without_silence", percent, "accuracy over clips that are not silence, %"),
+    ("params", "params", amount, "learned numbers"),
+    ("MACs", "macs", amount, "multiply-adds to score one clip"),
+    ("train", "train_s", duration, "time of the fit alone"),
+    ("ms/clip", "ms_per_clip", measure, "time to score a clip, features aside"),
+    ("peak MB", "peak_mb", count, "most memory of a cell's process"),
+)
+
+
+def comparison(rows: Sequence[Row], colours: dict[str, int]) -> Markup:
+    """The table of a task with its intervals drawn, and accuracy against cost below."""
+    done = [row for row in rows if row.values]
+    axis = interval_axis([(v["accuracy"], v["accuracy_low"], v["accuracy_high"]) for v in (row.values for row in done)])
+    silent = any(SILENCE in row.label_names for row in done)
+    columns = [column for column in _COLUMNS if silent or column[1] != "accuracy_without_silence"]
+    heads = [
+        tag("th", "Model", scope="col"),
+        tag("th", tag("span", "accuracy % with 95 % interval", class_="hidden"), interval_scale(axis), scope="col"),
+        tag("th", "accuracy %", scope="col", class_="number"),
+        [tag("th", title, scope="col", class_="number", title=told) for title, _, _, told in columns],
+    ]
+    body = [_comparison_row(row, axis, colours[row.name], columns) for row in rows]
+    caption = tag("caption", "Comparison, in the order of the recipe. Interval: 95 %, speakers resampled.")
+    table = tag("table", caption, tag("thead", tag("tr", heads)), tag("tbody", body), class_="comparison")
+    return tag("div", _scrolling("Comparison", table), _costs(done, colours))
+
+
+def _scrolling(name: str, table: Markup) -> Markup:
+    return tag("div", table, class_="scroll", role="region", tabindex=0, aria_label=name)
+
+
+def _name(row: Row, colour: int) -> list[Markup]:
+    setting = [tag("br"), tag("small", row.setting)] if row.setting else []
+    return [tag("span", class_=f"swatch c{colour}", aria_hidden="true"), tag("span", row.model), *setting]
+
+
+def _comparison_row(row: Row, axis: Axis, colour: int, columns: Sequence[_Shown]) -> Markup:
+    v = row.values
+    badge = None if row.status == "ok" else tag("span", row.status, class_="badge bad")
+    head = tag("th", _name(row, colour), " " if badge else None, badge, scope="row")
+    if not v:
+        told = "no result; the reason stands under Failed cells"
+        return tag("tr", head, tag("td", told, colspan=2 + len(columns), class_="muted"))
+    bar = interval_bar(axis, v["accuracy"], v["accuracy_low"], v["accuracy_high"], colour)
+    share, _, limits = with_interval(v["accuracy"], v["accuracy_low"], v["accuracy_high"]).partition(" ")
+    accuracy = [tag("strong", share), " ", tag("span", limits, class_="muted")]
+    if v["seeds"] > 1:
+        spread = f"{v['seeds']} seeds, sd {100 * v['accuracy_sd_seeds']:.1f}"
+        accuracy += [tag("br"), tag("small", spread)]
+    numbers = [tag("td", text(v.get(key)), class_="number") for _, key, text, _ in columns]
+    return tag("tr", head, tag("td", bar, class_="bar"), tag("td", accuracy, class_="number"), numbers)
+
+
+def _costs(rows: Sequence[Row], colours: dict[str, int]) -> Markup | None:
+    """Accuracy against the work of an answer and against the time of training."""
+    charts = []
+    for key, title, word in (
+        ("macs", "multiply-adds to score one clip", amount),
+        ("train_s", "seconds to train", measure),
+    ):
+        points = [
+            Point(_short(row.name), colours[row.name], v[key], v["accuracy"], v["accuracy_low"], v["accuracy_high"])
+            for row in rows
+            if (v := row.values)["macs"] > 0 and v[key] > 0
+        ]
+        if len(points) > 1:
+            told = tag("figcaption", f"Accuracy against {title}")
+            charts.append(tag("figure", told, cost_chart(points, title, word), class_="card"))
+    return tag("div", charts, class_="charts") if charts else None
+
+
+def _short(name: str) -> str:
+    """A name for a chart: one that is long loses its middle, as its ends tell settings apart."""
+    return name if len(name) <= 28 else f"{name[:15]}…{name[-12:]}"
+
+
+def fold_table(rows: Sequence[Row], colours: dict[str, int]) -> Markup | None:
+    """Accuracy of each model on each fold, where there are several."""
+    folds = list(dict.fromkeys(fold for row in rows for fold in row.folds))
+    if len(folds) < 2:
+        return None
+    heads = [tag("th", fold.rpartition("/")[2], scope="col", class_="number") for fold in folds]
+    lines = [
+        tag("tr", tag("th", _name(row, colours[row.name]), scope="row"), [_shaded(row.folds[fold]) for fold in folds],
+            tag("td", percent(row.values["accuracy"]), class_="number"))
+        for row in rows
+    ]  # fmt: skip
+    head = tag("tr", tag("th", "Model", scope="col"), heads, tag("th", "all clips", scope="col", class_="number"))
+    table = tag("table", tag("thead", head), tag("tbody", lines), class_="heat")
+    return tag("div", tag("h3", "Accuracy on each fold, %"), _scrolling("Accuracy on each fold", table))
+
+
+def recalls(rows: Sequence[Row]) -> Markup:
+    """Share of each word's clips that each model had right."""
+    labels = rows[0].label_names
+    shares = np.array([recall(row.confusion) for row in rows])
+    clips = rows[0].confusion.sum(axis=1) // rows[0].values["seeds"]
+    heads = [tag("th", _two_lines(row), scope="col", class_="number") for row in rows]
+    lines = []
+    for i in np.flatnonzero(clips):
+        first = [tag("th", labels[i], scope="row"), tag("td", count(clips[i]), class_="number")]
+        lines.append(tag("tr", first, [_shaded(share) for share in shares[:, i]]))
+    head = tag("tr", tag("th", "word", scope="col"), tag("th", "clips", scope="col", class_="number"), heads)
+    table = tag("table", tag("thead", head), tag("tbody", lines), class_="heat")
+    return tag("div", tag("h3", "Recall of each word, %"), _scrolling("Recall of each word", table))
+
+
+def _two_lines(row: Row) -> list[object]:
+    return [row.model, *([tag("br"), tag("small", row.setting)] if row.setting else [])]
+
+
+def _shaded(share: float) -> Markup:
+    if absent(share):
+        return tag("td", percent(share), class_="number")
+    return tag("td", percent(share), class_="number good", style=f"--v:{share:.2f}")
+
+
+def confusions(rows: Sequence[Row], colours: dict[str, int]) -> Markup:
+    """A matrix a model: of the clips of a word (row), the percent answered as each label (column)."""
+    cards = [_confusion(row, colours[row.name]) for row in rows]
+    told = "Rows are what was said, columns what was answered, in percent of the row's clips; empty: never."
+    grid = tag("div", cards, class_="matrices")
+    many = len(cards) > _MOST_MATRICES or len(rows[0].label_names) > _DENSE
+    shown = tag("details", tag("summary", f"Show {plural(len(cards), 'matrix', 'matrices')}"), grid) if many else grid
+    return tag("div", tag("h3", "Confusions"), tag("p", told, class_="muted"), shown)
+
+
+def _confusion(row: Row, colour: int) -> Markup:
+    labels, matrix = row.label_names, row.confusion
+    kept = [i for i in range(len(labels)) if matrix[i].sum()]
+    columns = [j for j in range(len(labels)) if matrix[:, j].any() or j in kept]
+    heads = [tag("th", tag("span", labels[j]), scope="col") for j in columns]
+    lines = [tag("tr", tag("th", labels[i], scope="row"), [_cell(matrix, i, j, labels) for j in columns]) for i in kept]
+    head = tag("tr", tag("td", aria_hidden="true"), heads)
+    kind = "dense" if len(columns) > _DENSE else "roomy" if len(columns) > _TIGHT else ""
+    table = tag("table", tag("thead", head), tag("tbody", lines), class_=f"confusion {kind}".strip())
+    title = tag("h4", _name(row, colour))
+    scrolling = _scrolling(f"Confusions of {row.name}", table)
+    return tag("div", title, scrolling, tag("p", _worst_confusions(row)), class_="card")
+
+
+def _cell(matrix: np.ndarray, i: int, j: int, labels: Sequence[str]) -> Markup:
+    if not matrix[i, j]:
+        return tag("td")
+    share = matrix[i, j] / matrix[i].sum()
+    strength = share if i == j else math.sqrt(share)  # a few percent of errors should be seen
+    kind = "good" if i == j else "wrong"
+    told = f"{labels[i]} answered as {labels[j]}: {matrix[i, j]} of {matrix[i].sum()}"
+    text = f"{100 * share:.0f}" if share >= 0.005 else "·"
+    return tag("td", text, class_=kind, style=f"--v:{strength:.2f}", title=told)
+
+
+def _worst_confusions(row: Row) -> str:
+    shares = row.confusion / np.maximum(row.confusion.sum(axis=1, keepdims=True), 1)
+    np.fill_diagonal(shares, 0)
+    worst = [np.unravel_index(k, shares.shape) for k in np.argsort(-shares, axis=None, kind="stable")[:3]]
+    names = row.label_names
+    told = [f"{names[i]} as {names[j]} {percent(shares[i, j])} %" for i, j in worst if shares[i, j] > 0]
+    return f"Most often: {', '.join(told)}." if told else "No confusion."
+
+
+def learning(rows: Sequence[Row], colours: dict[str, int]) -> Markup | None:
+    """The learning curves of every row whose fit kept a history."""
+    cards = []
+    for row in rows:
+        panels = panels_of(row, colours[row.name])
+        if panels:
+            drawn = tag("div", [_panel(panel) for panel in panels], class_="panels")
+            cards.append(tag("div", tag("h4", _name(row, colours[row.name])), drawn, class_="card"))
+    return tag("div", tag("h3", "Learning curves"), tag("div", cards, class_="curves")) if cards else None
+
+
+def _panel(panel: Panel) -> Markup:
+    legend = []
+    for name, colour, dashed in dict.fromkeys((curve.name, curve.colour, curve.dashed) for curve in panel.curves):
+        kind = f"line c{colour}{' dashed' if dashed else ''}"
+        legend.append(tag("span", tag("span", class_=kind, aria_hidden="true"), name))
+    drawing = curve_panel(panel.title, panel.curves, panel.x_title, panel.best)
+    return tag("figure", tag("figcaption", panel.title, tag("span", legend, class_="legend")), drawing)

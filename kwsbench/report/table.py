@@ -1,0 +1,165 @@
+"""The comparison as a table: for programs (CSV), for reading (Markdown) and for papers (LaTeX)."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from kwsbench.report.rows import PHASES, Predictions, Record, Row, gather, synthetic
+from kwsbench.report.wording import amount, count, duration, measure, percent, plural, with_interval
+
+FIRST_COLUMNS = (
+    "model", "corpus", "labels", "split", "n_train", "n_test", "n_test_speakers", "accuracy", "accuracy_low",
+    "accuracy_high", "macro_f1", "worst_speaker", "params", "macs", "train_s", "ms_per_clip", "peak_mb", "seeds",
+    "status",
+)  # fmt: skip
+COLUMNS = (
+    *FIRST_COLUMNS, "setting", "folds", "accuracy_without_silence", "accuracy_sd_seeds", "log_loss",
+    "worst_speaker_name", *PHASES[1:], "cpu_s", "gpu_s", "synthetic", "split_fingerprint",
+)  # fmt: skip
+_WHOLE = ("n_train", "n_test", "n_test_speakers", "params", "macs", "seeds", "folds")
+_TEXT = ("model", "corpus", "labels", "split", "status", "setting", "worst_speaker_name", "split_fingerprint")
+TASK = ["corpus", "labels", "split"]
+
+
+def build_table(records: Sequence[Record], predictions: Predictions) -> pd.DataFrame:
+    """One row a (corpus, split, labels, model entry, setting), shares in 0..1 and unrounded, columns ``COLUMNS``.
+
+    Parameters
+    ----------
+    records : one a cell, in the recipe's order; see ``rows``.
+    predictions : cell → its table of predictions.
+    """
+    return tabulate(gather(records, predictions))
+
+
+def tabulate(rows: Sequence[Row]) -> pd.DataFrame:
+    """The table of rows gathered before."""
+    lines = []
+    for row in rows:
+        named = dict(zip(TASK, row.task, strict=True)) | {"model": row.model, "setting": row.setting}
+        prints = sorted({r["split_fingerprint"] for r in row.records if "split_fingerprint" in r})
+        origin = {"synthetic": any(synthetic(r) for r in row.records), "split_fingerprint": " ".join(prints)}
+        lines.append({"worst_speaker_name": "", **row.values, **named, **origin, "status": row.status})
+    table = pd.DataFrame(lines, columns=pd.Index(COLUMNS))
+    kinds = {name: "Int64" if name in _WHOLE else "float64" for name in COLUMNS if name not in _TEXT}
+    return table.astype({**kinds, "synthetic": "bool"})
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column for reading: its title, its text, and how soon it goes where there is no room (high goes first)."""
+
+    title: str
+    text: Callable[[Any], str]
+    goes: int = 0
+
+
+READING = (
+    Column("accuracy % [95 %]", lambda row: with_interval(row.accuracy, row.accuracy_low, row.accuracy_high)),
+    Column("macro F1", lambda row: percent(row.macro_f1), goes=4),
+    Column("worst spk", lambda row: percent(row.worst_speaker), goes=3),
+    Column("params", lambda row: amount(row.params), goes=2),
+    Column("MACs", lambda row: amount(row.macs), goes=5),
+    Column("train", lambda row: duration(row.train_s), goes=1),
+    Column("ms/clip", lambda row: measure(row.ms_per_clip), goes=6),
+    Column("peak MB", lambda row: count(row.peak_mb), goes=7),
+)
+
+
+def tasks_of(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Each task of the table with a line that names it and counts its clips, in order."""
+    for (corpus, labels, split), rows in table.groupby(TASK, sort=False):
+        yield f"{corpus}, {labels}, {split} split{_counted(rows)}", rows
+
+
+def _counted(rows: pd.DataFrame) -> str:
+    done = rows[rows["n_test"].notna()]
+    if done.empty:
+        return ""
+    train, test, speakers = (sorted({int(n) for n in done[c]}) for c in ("n_train", "n_test", "n_test_speakers"))
+    trained = " or ".join(f"{n:,}" for n in train)
+    folds = int(done["folds"].max())
+    a_fold = f" in each of {folds} folds" if folds > 1 else ""
+    tested = f"{plural(test[-1], 'test clip')}, {plural(speakers[-1], 'test speaker')}"
+    return f": {trained} training clips{a_fold}, {tested}"
+
+
+def names_of(rows: pd.DataFrame) -> list[str]:
+    """How each row of a task is called: the model, and its setting if it has one."""
+    pairs = zip(rows["model"], rows["setting"], strict=True)
+    return [f"{model} ({setting})" if setting else model for model, setting in pairs]
+
+
+def table_title(study: str, table: pd.DataFrame) -> str:
+    """The study's name; says where its speech is synthetic."""
+    made = table["synthetic"]
+    speech = "" if not made.any() else "synthetic speech" if made.all() else "in part synthetic speech"
+    return ": ".join(part for part in (study, speech) if part)
+
+
+def reading_cells(rows: pd.DataFrame, columns: Sequence[Column]) -> tuple[list[str], list[list[str]]]:
+    """Titles, and the texts of each row, of columns for reading; a last one says what went wrong, if anything did."""
+    wrong = (rows["status"] != "ok").any()
+    several = (rows["seeds"].fillna(1) > 1).any()
+    titles = ["model", *(c.title for c in columns), *(["seeds"] if several else []), *(["status"] if wrong else [])]
+    cells = []
+    for name, row in zip(names_of(rows), rows.itertuples(), strict=True):
+        extra = ([count(row.seeds)] if several else []) + ([str(row.status)] if wrong else [])
+        cells.append([name, *(column.text(row) for column in columns), *extra])
+    return titles, cells
+
+
+def markdown(study: str, table: pd.DataFrame, notes: Sequence[str]) -> str:
+    """The table as GitHub reads it, one a task, with the footnotes below."""
+    lines = [f"# {_plain(table_title(study, table))}", ""]
+    for heading, rows in tasks_of(table):
+        titles, cells = reading_cells(rows, READING)
+        lines += [f"## {_plain(heading)}", "", _markdown_row(titles)]
+        lines += [_markdown_row([":--", *["--:"] * (len(titles) - 1)])]
+        lines += [*(_markdown_row([_plain(cell) for cell in row]) for row in cells), ""]
+    return "\n".join([*lines, *(f"{i}. {_plain(note)}" for i, note in enumerate(notes, 1)), ""])
+
+
+def _markdown_row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _plain(text: str) -> str:
+    """Text that Markdown shows as it is; an underscore within a word needs no help."""
+    return re.sub(r"[\\`*|<>]|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", " ".join(text.split()))
+
+
+_LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {
+    "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "–": "--",
+    "×": r"$\times$", "÷": r"$\div$", "≥": r"$\ge$", "−": "$-$", "·": r"$\cdot$",
+}  # fmt: skip
+
+
+def latex(study: str, table: pd.DataFrame, notes: Sequence[str]) -> str:
+    """The table for a paper, one ``table`` environment a task; needs the package booktabs."""
+    title = _tex(table_title(study, table))
+    blocks = ["% needs \\usepackage{booktabs}"]
+    for heading, rows in tasks_of(table):
+        titles, cells = reading_cells(rows, READING)
+        lines = [" & ".join(_tex(cell) for cell in row) + r" \\" for row in cells]
+        blocks += [
+            r"\begin{table}",
+            r"\centering\small",
+            rf"\caption{{{title}. {_tex(heading)}.}}",
+            rf"\begin{{tabular}}{{l{'r' * (len(titles) - 1)}}}",
+            r"\toprule",
+            " & ".join(_tex(name) for name in titles) + r" \\",
+            r"\midrule",
+            *lines,
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{table}",
+        ]
+    return "\n".join([*blocks, *(f"% {' '.join(note.split())}" for note in notes), ""])
+
+
+def _tex(text: str) -> str:
+    return "".join(_LATEX.get(c, c) for c in text)

@@ -1,0 +1,159 @@
+"""Recipe → Study: a flat list of cells, each of which says by itself all that its result depends on."""
+
+import hashlib
+import itertools
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+from kwsbench.recipe import Entry, Recipe, combinations
+from kwsbench.recipe.settings import frozen
+from kwsbench.seeds import derive_seed
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One model with one setting and seed on one labelled split; ``Cell(**json)`` of ``asdict`` gives an equal one.
+
+    Attributes
+    ----------
+    study_seed : the recipe's seed; splits and labels draw from it.
+    corpus, corpus_settings, split, labels : settings of the task, defaults filled in; the labels are what is scored.
+    train_labels : the unknown and silence settings that differ on the training side; empty: none.
+    entry, model : the entry's name in the recipe, and the model it runs.
+    settings, frontend : arguments of the model's class and of ``Frontend``, in full.
+    setting : what varies in the entry's matrix, as text, e.g. "n_components=8"; part of no key.
+    seed : number of the repeated fit.
+    limits : ``cell_minutes``, ``memory_mb``, ``bad_share``, see ``recipe.Limits``; part of no key.
+    fold : name of the split among those that the split's settings make, set by ``with_fold``.
+    """
+
+    study_seed: int
+    corpus: str
+    corpus_settings: Mapping[str, Any]
+    split: Mapping[str, Any]
+    labels: Mapping[str, Any]
+    train_labels: Mapping[str, Any]
+    entry: str
+    model: str
+    settings: Mapping[str, Any]
+    setting: str
+    frontend: Mapping[str, Any]
+    seed: int
+    limits: Mapping[str, Any]
+    fold: str = ""
+
+    def __post_init__(self) -> None:
+        # JSON has no tuples: lists become tuples, as models expect them and as equality needs
+        for one in fields(self):
+            object.__setattr__(self, one.name, frozen(getattr(self, one.name)))
+
+    def with_fold(self, name: str) -> "Cell":
+        """This cell on one fold, named as ``Split.name`` names it."""
+        return replace(self, fold=name)
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        """All that the result depends on, JSON-able; neither limits, nor the entry's name, nor the other cells."""
+        return {name: value for name, value in asdict(self).items() if name not in ("entry", "setting", "limits")}
+
+    @property
+    def id(self) -> str:
+        """A readable name for files, e.g. "synthetic-official-kws12-light_cnn-s0-1f2e3d4c"."""
+        digest = hashlib.sha256(_canonical([self.entry, self.parts]).encode()).hexdigest()[:8]
+        names = (self.corpus, self.fold or self.split_name, self.labels_name, self.entry)
+        slugs = [re.sub(r"[^A-Za-z0-9._-]+", "_", str(name))[:40] for name in names]
+        return "-".join([*(slug for slug in slugs if slug), f"s{self.seed}", digest])
+
+    @property
+    def split_name(self) -> str:
+        """The split's scheme, and where its test side comes from if not from the split itself."""
+        scheme, test = str(self.split.get("scheme", "")), self.split.get("test", "split")
+        return scheme if test == "split" else f"{scheme}+{test}_test"
+
+    @property
+    def labels_name(self) -> str:
+        """The scheme of the labels."""
+        return str(self.labels.get("scheme", ""))
+
+    def key(self, task_fingerprint: str, versions: Mapping[str, object]) -> str:
+        """SHA-256 (hex) over the settings, the task's fingerprint and the versions of the rooms gone through."""
+        parts = {"cell": self.parts, "task": task_fingerprint, "versions": dict(versions)}
+        return hashlib.sha256(_canonical(parts).encode()).hexdigest()
+
+    def derived_seed(self, purpose: str) -> int:
+        """A seed for one purpose ("fit", ...) from the axes it may depend on: one model's settings share theirs."""
+        split = self.fold or self.split_name
+        return derive_seed(self.study_seed, self.corpus, split, self.model, self.seed, purpose)
+
+
+@dataclass(frozen=True)
+class Study:
+    """A recipe and its cells, in the recipe's order: corpora, splits, labels, models, settings, seeds."""
+
+    recipe: Recipe
+    cells: tuple[Cell, ...]
+
+    @property
+    def name(self) -> str:
+        return self.recipe.study
+
+    @property
+    def keep_models(self) -> bool:
+        return self.recipe.keep_models
+
+    @property
+    def resolved(self) -> dict[str, Any]:
+        """The recipe in full, JSON-able."""
+        return self.recipe.resolved()
+
+
+def expand(recipe: Recipe) -> Study:
+    """Every cell of a recipe; the folds of a split are found later, with the data (``Cell.with_fold``)."""
+    tasks = itertools.product(recipe.corpora.items(), recipe.splits, recipe.labels)
+    cells = [
+        Cell(
+            study_seed=recipe.seed,
+            corpus=corpus,
+            corpus_settings=corpus_settings,
+            split=split,
+            labels=labels,
+            train_labels=train_labels,
+            entry=entry.name,
+            model=entry.model,
+            settings=settings,
+            setting=text,
+            frontend=frontend,
+            seed=seed,
+            limits={**asdict(recipe.limits), **entry.limits},
+        )
+        for (corpus, corpus_settings), split, labels in tasks
+        for entry in recipe.models.values()
+        for settings, frontend, train_labels, text in _variants(entry)
+        for seed in recipe.seeds
+    ]
+    return Study(recipe, tuple(cells))
+
+
+def _variants(entry: Entry) -> Iterator[tuple[dict[str, Any], dict[str, Any], dict[str, Any], str]]:
+    """Settings, frontend, training labels of each point of an entry's matrix, and what tells it from the others."""
+    blocks = (("", entry.settings), ("frontend.", entry.frontend), ("labels.", entry.labels))
+    points = itertools.product(*(combinations(choices) for _, choices in blocks))
+    for settings, frontend, labels in points:
+        varied = [
+            f"{prefix}{name}={_short(values[name])}"
+            for (prefix, choices), values in zip(blocks, (settings, frontend, labels), strict=True)
+            for name, several in choices.items()
+            if len(several) > 1
+        ]
+        yield settings, frontend, labels, ", ".join(varied)
+
+
+def _short(value: Any) -> str:
+    return "×".join(_short(item) for item in value) if isinstance(value, tuple) else str(value)
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))

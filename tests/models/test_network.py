@@ -1,0 +1,140 @@
+"""The adapter: a network of three lines is a whole model."""
+
+import numpy as np
+import pytest
+import torch
+
+from kwsbench.errors import UserError
+from kwsbench.models import FitContext
+from kwsbench.models.network import SHARED, Network
+from kwsbench.neural.step import score
+
+
+class Linear(Network):
+    """One matrix; its hidden size is a setting of its own."""
+
+    frontend = {"kind": "mfcc"}
+    input = "features"
+
+    def __init__(self, *, hidden: int = 8, epochs: int = 3, batch_size: int = 8, learning_rate: float = 0.02) -> None:
+        self.keep(locals())
+
+    def build(self, n_labels, shape):
+        from torch import nn
+
+        size = int(np.prod(shape))
+        return nn.Sequential(nn.Flatten(), nn.Linear(size, self.hidden), nn.ReLU(), nn.Linear(self.hidden, n_labels))
+
+
+class Wave(Linear):
+    """The same on waveforms."""
+
+    input = "waveform"
+
+
+@pytest.fixture
+def sides(toy_clips):
+    return toy_clips(10, 0), toy_clips(5, 1), toy_clips(5, 2)
+
+
+def plain(model):
+    """Augmentation needs a frontend that computes; these toy clips have none."""
+    model.shift_ms = model.noise_share = model.gain_db = 0.0
+    return model
+
+
+def test_settings_are_those_of_the_constructor_and_the_rest_is_shared():
+    model = Linear(epochs=7)
+    assert model.settings == {"hidden": 8, "epochs": 7, "batch_size": 8, "learning_rate": 0.02}
+    assert {name: getattr(model, name) for name in SHARED if name not in model.settings} == {
+        name: value for name, value in SHARED.items() if name not in model.settings
+    }
+
+
+def test_a_wrong_shared_setting_is_the_users_mistake(sides):
+    with pytest.raises(UserError, match="epochs"):
+        Linear(epochs=0).fit(sides[0], sides[1], FitContext(seed=0))
+
+
+@pytest.mark.parametrize("kind", [Linear, Wave])
+def test_fit_then_scores_are_log_posteriors(kind, sides):
+    train, validation, test = sides
+    model = plain(kind(epochs=5))
+    log = model.fit(train, validation, FitContext(seed=0))
+    scores = model.scores(test)
+    assert scores.dtype == np.float32 and scores.shape == (len(test), 4)
+    np.testing.assert_allclose(np.exp(scores).sum(1), 1, rtol=1e-5)
+    assert len(log.history) == 5
+    assert (model.scores(validation).argmax(1) == validation.targets).mean() == pytest.approx(
+        log.history[log.best]["validation_accuracy"]
+    )
+
+
+def test_waveforms_come_in_varied(toy_clips):
+    model = Wave(epochs=1)
+    log = model.fit(toy_clips(10, 0, "waveform"), toy_clips(3, 1, "waveform"), FitContext(seed=0))
+    assert log.best == 0
+
+
+def test_cost_by_hand(sides):
+    cost = Linear(hidden=5).cost(sides[0])  # 20 frames × 6 dims, 4 labels
+    assert (cost.params, cost.macs) == (120 * 5 + 5 + 5 * 4 + 4, 120 * 5 + 5 * 4)
+
+
+def test_load_brings_settings_back(sides, tmp_path):
+    model = plain(Linear(hidden=3, epochs=1))
+    model.fit(sides[0], sides[1], FitContext(seed=0))
+    model.save(tmp_path)
+    again = Linear()
+    again.load(tmp_path)
+    assert again.hidden == 3 and again.settings == model.settings
+    np.testing.assert_array_equal(again.scores(sides[2]), model.scores(sides[2]))
+
+
+def test_nothing_learned_nothing_scored(sides):
+    with pytest.raises(UserError, match="learned nothing"):
+        Linear().scores(sides[0])
+
+
+def test_a_warm_up_leaves_nothing_behind(sides):
+    train, validation, _ = sides
+    cold, warm = plain(Linear()), plain(Linear())
+    cold.fit(train, validation, FitContext(seed=3))
+    warm.warm_up(train, FitContext(seed=3))
+    warm.fit(train, validation, FitContext(seed=3))
+    assert all(torch.equal(a, b) for a, b in zip(cold.module_.parameters(), warm.module_.parameters(), strict=True))
+
+
+def test_a_folder_resumes_the_same_fit_only(sides, tmp_path):
+    train, validation, test = sides
+    heard = []
+
+    def fit(**others):
+        heard.clear()
+        settings = {"epochs": 2, **others.pop("settings", {})}
+        model = plain(Linear(**settings))
+        context = {"seed": 0, "folder": tmp_path, "progress": lambda *args: heard.append(args), **others}
+        model.fit(train, validation, FitContext(**context))
+        return model.scores(test)
+
+    first = fit()
+    assert len(heard) == 10
+    np.testing.assert_array_equal(fit(), first)
+    assert not heard  # it was all there
+    fit(seed=1)
+    assert len(heard) == 10
+    fit(settings={"learning_rate": 0.01})
+    assert len(heard) == 10
+
+
+def test_validation_may_be_a_share_of_the_clips(sides, monkeypatch):
+    train, validation, _ = sides
+    model = plain(Linear(epochs=1))
+    model.validation_clips = 7
+    seen = []
+    monkeypatch.setattr(
+        "kwsbench.neural.train.score",
+        lambda module, batches, size: (seen.append(len(batches)), score(module, batches, size))[1],
+    )
+    model.fit(train, validation, FitContext(seed=0))
+    assert seen == [7]

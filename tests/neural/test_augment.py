@@ -1,0 +1,123 @@
+"""Shift, noise and gain: what they do to a wave, and that a clip's fate hangs on seed, epoch and place alone."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kwsbench.errors import UserError
+from kwsbench.neural.augment import Augmentation, Augmenter, shifted, with_noise
+from kwsbench.neural.batches import Batches
+
+OFF = Augmentation(shift_ms=0, noise_share=0, gain_db=0)
+
+
+def augmenter(n=50, n_samples=400, recordings=(), seed=3, **what):
+    chosen = Augmentation(**{"shift_ms": 0, "noise_share": 0, "gain_db": 0, **what})
+    return Augmenter(chosen, n, n_samples, 1000, list(recordings), seed, "cpu")
+
+
+def varied(augmenter, waves, epoch=0):
+    n = len(waves)
+    lengths = torch.full((n,), waves.shape[1])
+    return augmenter.apply(waves, lengths, augmenter.draw(epoch), np.arange(n))
+
+
+@given(st.integers(-5, 5), st.integers(1, 9))
+def test_a_shift_moves_samples_and_zeros_come_in(by, n):
+    wave = torch.arange(1.0, n + 1)
+    moved = shifted(wave[None], torch.tensor([by]), 5)[0]
+    for i in range(n):
+        assert moved[i] == (wave[i - by] if 0 <= i - by < n else 0)
+
+
+@settings(max_examples=30)
+@given(st.floats(-10, 40), st.integers(100, 400))
+def test_the_ratio_of_clip_to_noise_is_as_drawn(snr, length):
+    rng = np.random.default_rng(length)
+    waves = torch.zeros(1, 400)
+    waves[0, 400 - length :] = torch.from_numpy(rng.standard_normal(length)).float()  # padded, the padding has no power
+    noise = torch.from_numpy(30 * rng.standard_normal((1, 400))).float()
+    added = with_noise(waves, noise, torch.tensor([snr]), torch.tensor([length])) - waves
+    ratio = waves.square().sum() / length / added.square().mean()
+    assert 10 * np.log10(ratio.item()) == pytest.approx(snr, abs=0.02)
+
+
+def test_zeros_stay_zeros():
+    waves = torch.zeros(20, 400)
+    assert not varied(augmenter(shift_ms=50, noise_share=1, gain_db=6), waves).any()
+
+
+def test_gain_is_within_its_range_and_even_in_decibels():
+    waves = torch.full((2000, 4), 0.1)
+    gains = 20 * np.log10(varied(augmenter(2000, 4, gain_db=6), waves)[:, 0].numpy() / 0.1)
+    assert gains.min() >= -6.001 and gains.max() <= 6.001
+    assert abs(gains.mean()) < 0.3 and gains.std() == pytest.approx(12 / np.sqrt(12), rel=0.05)
+
+
+def test_shifts_reach_their_range():
+    shifts = augmenter(5000, shift_ms=10).draw(0).shift  # 10 samples at 1 kHz
+    assert set(shifts) == set(range(-10, 11))
+
+
+def test_half_of_the_noise_is_recorded_and_short_recordings_repeat():
+    short, long = np.full(30, 7, np.int16), np.full(5000, 9, np.int16)
+    made = augmenter(4000, recordings=[short, long, np.zeros(500, np.int16)], noise_share=0.5)
+    draws = made.draw(0)
+    stretches = made.bank.unfold(0, 400, 1)[torch.from_numpy(draws.start)]
+    kinds = [int((stretches == value).all(1).sum()) for value in (7, 9)]
+    assert kinds[0] == pytest.approx(1000, rel=0.15) and kinds[1] == pytest.approx(1000, rel=0.15)
+    ends = np.append(made.begins[1:], len(made.bank))
+    source = np.searchsorted(made.begins, draws.start, side="right") - 1
+    assert (draws.start + 400 <= ends[source]).all()  # no stretch spans two sources
+    assert set(np.bincount(source, minlength=7)[2:] > 250) == {True}  # and each of five colours has its tenth
+    assert draws.mixed.mean() == pytest.approx(0.5, abs=0.04)
+
+
+def test_coloured_noise_serves_where_nothing_was_recorded():
+    wave = 0.1 * torch.sin(torch.arange(400.0)).repeat(60, 1)
+    added = varied(augmenter(60, noise_share=1, snr_low_db=10, snr_high_db=10), wave) - wave
+    ratio = wave.square().mean(1) / added.square().mean(1)
+    np.testing.assert_allclose(10 * np.log10(ratio.numpy()), 10, atol=0.05)
+    assert len(torch.unique(added[:, 0])) == 60
+
+
+def test_a_clips_fate_does_not_hang_on_its_batch(side):
+    clips = side(30, noise=2)
+    batches = Batches(clips, "waveform", "cpu", Augmentation(shift_ms=20), seed=5)
+    whole, _ = batches.take(np.arange(30), epoch=4)
+    again = Batches(clips, "waveform", "cpu", Augmentation(shift_ms=20), seed=5)
+    for index in ([7], [29, 3, 11]):
+        part, targets = again.take(np.array(index), epoch=4)
+        torch.testing.assert_close(part, whole[index], rtol=0, atol=1e-6)
+        assert targets.tolist() == clips.targets[index].tolist()
+    assert not torch.equal(again.take(np.arange(30), epoch=5)[0], whole)
+    other = Batches(clips, "waveform", "cpu", Augmentation(shift_ms=20), seed=6)
+    assert not torch.equal(other.take(np.arange(30), epoch=4)[0], whole)
+
+
+def test_features_of_varied_waves_are_the_cached_ones_where_nothing_varies(side):
+    """A gain of almost nothing goes the way through waveforms and frames on the device."""
+    clips = side(12)
+    ready, _ = Batches(clips, "features", "cpu", OFF).take(np.arange(12))
+    made, _ = Batches(clips, "features", "cpu", Augmentation(0, 0, 0, 0, gain_db=1e-7)).take(np.arange(12))
+    torch.testing.assert_close(made, ready, rtol=1e-5, atol=1e-5)
+
+
+def test_rows_too_many_for_memory_are_read_from_disk(side, monkeypatch):
+    from kwsbench.neural import batches
+
+    clips = side(12)
+    resident, _ = Batches(clips, "waveform", "cpu").take(np.array([3, 1]))
+    monkeypatch.setattr(batches, "free_bytes", lambda device: 10)
+    streamed = Batches(clips, "waveform", "cpu")
+    assert not streamed.rows.resident
+    torch.testing.assert_close(streamed.take(np.array([3, 1]))[0], resident, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("wrong", [{"shift_ms": -1}, {"noise_share": 1.5}, {"snr_low_db": 40}, {"gain_db": -3}])
+def test_mistakes_are_named(wrong):
+    name = {"snr_low_db": "snr_high_db"}.get(next(iter(wrong)), next(iter(wrong)))
+    with pytest.raises(UserError, match=name):
+        Augmentation(**wrong)

@@ -1,0 +1,88 @@
+"""Losses by hand and against torch, optimizers, one step, scoring."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from kwsbench.neural.batches import Batches
+from kwsbench.neural.schedule import Schedule
+from kwsbench.neural.step import make_optimizer, objective, score, step
+
+
+def test_binary_loss_by_hand():
+    """Softmax (0.7, 0.2, 0.1), target 0: −(log 0.7 + log 0.8 + log 0.9) / 3."""
+    logits = torch.tensor([[0.7, 0.2, 0.1]]).log()
+    wanted = -(math.log(0.7) + math.log(0.8) + math.log(0.9)) / 3
+    assert objective(logits, torch.tensor([0]), "binary").item() == pytest.approx(wanted, rel=1e-6)
+
+
+def test_binary_loss_stays_finite_where_softmax_is_certain_and_wrong():
+    logits = torch.tensor([[200.0, -200.0]])
+    wanted = -math.log(1e-7)  # both outputs are clamped
+    assert objective(logits, torch.tensor([1]), "binary").item() == pytest.approx(wanted, rel=2e-2)
+
+
+def test_smoothed_losses_are_the_mean_over_all_answers():
+    logits, targets = torch.randn(5, 4, generator=torch.Generator().manual_seed(0)), torch.tensor([0, 1, 2, 3, 0])
+    for loss in ("categorical", "binary"):
+        plain = objective(logits, targets, loss)
+        uniform = torch.stack([objective(logits, torch.full((5,), k), loss) for k in range(4)]).mean()
+        smooth = objective(logits, targets, loss, smoothing=0.2)
+        assert smooth.item() == pytest.approx((0.8 * plain + 0.2 * uniform).item(), rel=1e-5)
+
+
+def test_weight_decay_leaves_biases_and_norms_alone():
+    module = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 2))
+    decayed, others = make_optimizer(module, Schedule(weight_decay=0.5)).param_groups
+    assert decayed["weight_decay"] == 0.5 and [tuple(p.shape) for p in decayed["params"]] == [(4, 3), (2, 4)]
+    assert others["weight_decay"] == 0 and len(others["params"]) == 4
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
+def test_a_first_step_by_hand(optimizer):
+    """One weight w = 2, two labels, logits (w·x, 0) of x = 1."""
+
+    class One(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.w = nn.Parameter(torch.tensor([[2.0]]))
+
+        def forward(self, x):
+            return torch.cat([x @ self.w, torch.zeros_like(x)], 1)
+
+    module, rate, decay = One(), 0.1, 0.01
+    schedule = Schedule(optimizer=optimizer, learning_rate=rate, weight_decay=decay)
+    loss, logits = step(module, make_optimizer(module, schedule), torch.ones(2, 1), torch.tensor([1, 1]), schedule)
+    p = 1 / (1 + math.exp(-2))  # posterior of the wrong label, and the gradient
+    wanted = {
+        "sgd": 2 - rate * 1.9 * (p + decay * 2),  # a first Nesterov step is 1 + 0.9 times the gradient
+        "adam": 2 - rate,  # a first Adam step is the rate, whatever the gradient
+        "adamw": 2 * (1 - rate * decay) - rate,
+    }
+    assert loss.item() == pytest.approx(-math.log(1 - p), rel=1e-5)
+    assert logits[0].tolist() == [2, 0] and not logits.requires_grad
+    assert module.w.item() == pytest.approx(wanted[optimizer], rel=1e-5)
+
+
+def test_bfloat16_is_used_where_asked_for():
+    seen = []
+    module = nn.Sequential(nn.Linear(4, 3))
+    module[0].register_forward_hook(lambda *args: seen.append(args[2].dtype))
+    for precision in ("float32", "bfloat16"):
+        schedule = Schedule(precision=precision)
+        step(module, make_optimizer(module, schedule), torch.ones(2, 4), torch.tensor([0, 1]), schedule)
+    assert seen == [torch.float32, torch.bfloat16] and module[0].weight.dtype == torch.float32
+
+
+def test_scores_are_log_posteriors_of_eval_mode_in_order(side):
+    clips = side(7)
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Flatten(), nn.Dropout(0.9), nn.Linear(40, 3)).train()
+    scores = score(module, Batches(clips, "features", "cpu"), batch_size=3)
+    wanted = F.log_softmax(module[2](torch.from_numpy(clips.features).flatten(1)), 1)
+    np.testing.assert_allclose(scores.numpy(), wanted.detach().numpy(), rtol=1e-5)
+    assert module.training

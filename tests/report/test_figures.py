@@ -1,0 +1,119 @@
+"""Drawings: where things stand in them."""
+
+import math
+import re
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from kwsbench.report.curves import WORDS, panels_of
+from kwsbench.report.figures import (
+    Axis,
+    Curve,
+    Point,
+    cost_chart,
+    curve_panel,
+    interval_axis,
+    interval_bar,
+    nice_ticks,
+)
+from kwsbench.report.rows import Row
+from kwsbench.report.wording import amount
+
+finite = st.floats(-1e6, 1e6, allow_nan=False)
+
+
+@given(finite, finite, st.integers(2, 8))
+def test_ticks_are_few_round_and_inside(a, b, most):
+    low, high = min(a, b), max(a, b)
+    assume(high - low > 1e-6)
+    ticks = nice_ticks(low, high, most)
+    slack = 1e-6 * (high - low)
+    assert len(ticks) <= most and all(low - slack <= tick <= high + slack for tick in ticks)
+    if len(ticks) > 1:
+        step = ticks[1] - ticks[0]
+        mantissa = step / 10 ** math.floor(math.log10(step) + 1e-9)
+        assert min(abs(mantissa - nice) for nice in (1, 2, 5, 10)) < 1e-4
+    if most >= 4:
+        assert ticks, "some tick must stand between any two limits"
+
+
+@given(st.floats(0.1, 10), st.floats(11, 1000), st.booleans())
+def test_an_axis_maps_its_ends_and_keeps_order(low, high, log):
+    axis = Axis(low, high, 300, 20, log)
+    assert axis.at(low) == pytest.approx(300) and axis.at(high) == pytest.approx(20)
+    middle = math.sqrt(low * high) if log else (low + high) / 2
+    assert axis.at(middle) == pytest.approx(160)
+
+
+def test_the_intervals_axis_leaves_a_floor_aside_and_points_to_it():
+    axis = interval_axis([(0.1, 0.09, 0.11), (0.9, 0.88, 0.91)])
+    assert axis.low == pytest.approx(0.85) and axis.high == pytest.approx(0.95)
+    assert "<path" in interval_bar(axis, 0.1, 0.09, 0.11, 0)
+    assert interval_axis([(0.1, 0.09, 0.11)]).low <= 0.09 and interval_axis([]) == interval_axis([(0.5, 0.0, 1.0)])
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 0.2), st.floats(0, 0.2)), min_size=1, max_size=6))
+def test_every_interval_that_is_drawn_lies_on_the_axis(rows):
+    limits = [(a, max(a - down, 0), min(a + up, 1)) for a, down, up in rows]
+    axis = interval_axis(limits)
+    best = max(a for a, _, _ in limits)
+    for accuracy, low, high in limits:
+        if accuracy >= best / 2:
+            assert axis.low - 1e-9 <= low and high <= axis.high + 1e-9
+
+
+def test_a_whisker_spans_its_interval():
+    axis = Axis(0.0, 1.0, 0, 100)
+    bar = interval_bar(axis, 0.5, 0.4, 0.7, 3)
+    assert '<rect x="40"' in bar and 'width="30"' in bar and "accuracy 50.0 [40.0, 70.0] %" in bar
+    assert bar.count("<rect") == 2 and interval_bar(axis, 0.5, math.nan, math.nan, 3).count("<rect") == 1
+
+
+def test_costs_have_a_point_and_a_name_each_and_names_do_not_cover_each_other():
+    points = [Point(f"model {i}", i, 1e6, 0.8 + 0.001 * i, 0.7, 0.9) for i in range(6)]
+    chart = cost_chart([*points, Point("cheap", 6, 1e3, 0.5, math.nan, math.nan)], "work", amount)
+    assert chart.count("<circle") == 7 and chart.count('class="error"') == 6
+    heights = sorted(float(y) for y in re.findall(r'y="([\d.]+)" text-anchor="end" class="name"', chart))
+    assert len(heights) == 6 and min(b - a for a, b in zip(heights, heights[1:], strict=False)) >= 14.9
+
+
+def test_curves_skip_what_is_no_number_and_mark_what_was_kept():
+    panel = curve_panel("loss", [Curve("a", 0, [1, 2, 3], [3.0, math.nan, 1.0])], "epoch", 2.0)
+    (points,) = re.findall(r'points="([^"]*)"', panel)
+    assert len(points.split()) == 2 and "nan" not in panel and ">kept<" in panel
+    single = curve_panel("loss", [Curve("a", 0, [1], [3.0])], "epoch", None)
+    assert "<circle" in single and ">kept<" not in single
+
+
+def fitted(*histories, best=0, labels=("yes", "no")) -> Row:
+    records = [{"status": "ok", "fit": {"history": list(h), "best": best, "notes": []}} for h in histories]
+    return Row(("c", "l", "s"), "m", "", tuple(records), "ok", label_names=labels)
+
+
+def test_a_networks_log_becomes_panels_of_accuracy_and_loss():
+    history = [
+        {"epoch": e, "train_loss": 1.0, "validation_loss": 2.0, "validation_accuracy": 0.5, "lr": 0.1, "epoch_s": 3}
+        for e in (1, 2, 3)
+    ]
+    accuracy, loss = panels_of(fitted(history, best=1), 4)
+    assert [(c.name, c.colour, c.dashed) for c in loss.curves] == [
+        ("train_loss", 4, True), ("validation_loss", 4, False),
+    ]  # fmt: skip
+    assert accuracy.title == "accuracy" and list(accuracy.curves[0].ys) == [50, 50, 50]
+    assert accuracy.best == 2 and accuracy.x_title == "epoch"
+
+
+def test_a_word_models_log_becomes_one_curve_a_word_and_words_may_stop_early():
+    history = [{"iteration": 0.0, "yes": -60.0, "no": -70.0}, {"iteration": 1.0, "yes": -50.0}]
+    (panel,) = panels_of(fitted(history, history, best=1), 0)
+    assert panel.title == WORDS and [c.name for c in panel.curves] == ["yes", "no"]
+    assert list(panel.curves[0].xs) == [0, 1] and math.isnan(panel.curves[1].ys[1]) and panel.best is None
+
+
+def test_fits_lie_over_each_other_and_no_history_is_no_panel():
+    history = [{"loss": 1.0}, {"loss": None}, {"loss": 0.5}]
+    (panel,) = panels_of(fitted(history, history, history), 0)
+    assert len(panel.curves) == 3 and panel.best is None and list(panel.curves[0].xs) == [1, 2, 3]
+    assert panels_of(fitted([]), 0) == [] and panels_of(fitted([{"loss": None}]), 0) == []
