@@ -7,6 +7,9 @@ from typing import Literal
 import numpy as np
 
 FULL_SCALE = 32768
+LOUDEST = 8.0  # 18 dB above full scale: float samples beyond were written at another scale
+HEADER_SLACK = 64  # bytes by which writers get the length in a WAV header wrong
+STREAMED = 0x7FFF0000  # lengths from here on say that the writer did not know
 
 
 class BadRecording(Exception):
@@ -24,28 +27,56 @@ def read_clip(path: Path | str, rate: int | None = None) -> tuple[np.ndarray, in
 
     Raises
     ------
-    BadRecording : absent, empty, cut off so that nothing can be decoded, zero samples, or NaN.
+    BadRecording : absent, empty, cut off, garbled, no samples, or samples that are no numbers.
     """
-    import soundfile
-
     path = Path(path)
-    if not path.is_file():
-        raise BadRecording(path, "is not there")
-    if path.stat().st_size == 0:
-        raise BadRecording(path, "is an empty file")
-    try:
-        samples, own_rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, RuntimeError) as e:
-        raise BadRecording(path, f"cannot be decoded: {e}") from e
+    samples, own_rate = _decoded(path)
     if not len(samples):
         raise BadRecording(path, "has no samples")
-    if not np.isfinite(samples).all():
+    loudest = float(np.abs(samples).max())  # NaN where any sample is
+    if not np.isfinite(loudest):
         raise BadRecording(path, "has samples that are no numbers (NaN or infinite)")
+    if loudest > LOUDEST:
+        raise BadRecording(path, f"has samples up to {loudest:.0f}, where full scale is 1")
     mono = samples.mean(axis=1) if samples.shape[1] > 1 else samples[:, 0]
     whole = to_int16(mono)
     if rate is None or rate == own_rate:
         return whole, own_rate
     return resample(whole, own_rate, rate), rate
+
+
+def _decoded(path: Path) -> tuple[np.ndarray, int]:
+    """float32 (n, channels), and the rate."""
+    import soundfile
+
+    if not path.is_file():
+        raise BadRecording(path, "is not there")
+    size = path.stat().st_size
+    if not size:
+        raise BadRecording(path, "is an empty file")
+    try:
+        _refuse_cut_wav(path, size)
+        with soundfile.SoundFile(path) as file:
+            promised, rate = file.frames, file.samplerate
+            samples = file.read(dtype="float32", always_2d=True)
+    except soundfile.LibsndfileError as e:
+        raise BadRecording(path, f"cannot be decoded: {e.error_string}") from e
+    except (OSError, TypeError) as e:  # TypeError: soundfile on ".raw", which says neither rate nor format
+        raise BadRecording(path, f"cannot be read: {getattr(e, 'strerror', None) or e}") from e
+    if len(samples) < promised:
+        raise BadRecording(path, f"is cut off: {len(samples):,} of {promised:,} samples can be decoded")
+    return samples, rate
+
+
+def _refuse_cut_wav(path: Path, size: int) -> None:
+    """libsndfile reads what there is of a WAV file whose end is missing; its header says how long it should be."""
+    with path.open("rb") as file:
+        head = file.read(8)
+    if head[:4] != b"RIFF":
+        return
+    promised = 8 + int.from_bytes(head[4:], "little")
+    if size + HEADER_SLACK < promised < STREAMED:
+        raise BadRecording(path, f"is cut off: {size:,} of {promised:,} bytes are there")
 
 
 def to_int16(x: np.ndarray) -> np.ndarray:
@@ -67,7 +98,7 @@ def resample(
 
     wave = np.asarray(x, np.float32)
     if method == "fft":
-        y = signal.resample(wave, int(rate_out / rate_in * wave.shape[-1]), axis=-1)
+        y = signal.resample(wave, max(1, wave.shape[-1] * rate_out // rate_in), axis=-1)
     else:
         common = gcd(rate_in, rate_out)
         y = signal.resample_poly(wave, rate_out // common, rate_in // common, axis=-1)

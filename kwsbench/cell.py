@@ -110,13 +110,16 @@ def plan_folds(cell: Cell, sound: Sound) -> list[Split]:
 
 def label_fold(cell: Cell, fold: Split, sound: Sound) -> Task:
     """The fold with labels, unknown and silence: what every model of the comparison sees."""
-    from kwsbench.labels import label_split
+    from kwsbench.labels import label_split, with_training
 
     table = sound.recordings.table
     noise = {str(path): f"_noise_/{path.name}" for path in sound.corpus.noise}
     sizes = {path: (int(table.n_samples[clip]), int(table.rate[clip])) for path, clip in noise.items()}
     seed = derive_seed(cell.study_seed, cell.corpus, fold.name, "labels")
-    return label_split(fold, noise=sizes, seed=seed, **{**cell.labels, **cell.train_labels})
+    task = label_split(fold, noise=sizes, seed=seed, **cell.labels)
+    if cell.train_labels:  # one model learns from other unknowns or silences; what is scored stays the same
+        task = with_training(task, label_split(fold, noise=sizes, seed=seed, **{**cell.labels, **cell.train_labels}))
+    return task
 
 
 def run_cell(

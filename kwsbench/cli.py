@@ -92,7 +92,7 @@ def run(
     store_study(store, study, places)
     table, notes = write_report(study.name, study.resolved, records, store.predictions, store.write)
     terminal_table(table, notes, sys.stdout)
-    typer.echo(f"\nwritten: {store.folder}/table.csv, table.md, report.html")
+    typer.echo(f"\nwritten: {store.folder}/table.csv, table.md, table.tex, report.html")
     if any(record["status"] != "ok" for record in records):
         raise typer.Exit(1)
 
@@ -161,6 +161,7 @@ def features(
 
 def main() -> None:
     """The console script: the user's mistakes end with a message on standard error and exit code 2."""
+    sys.path.insert(0, os.getcwd())  # a recipe may name a model of the reader's own, beside it
     try:
         app()
     except UserError as error:

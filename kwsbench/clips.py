@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
-import os
-import shutil
-import tempfile
-from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kwsbench.audio import FULL_SCALE, resample, to_int16
+from kwsbench.audio import resample
+from kwsbench.cache import made_once
 from kwsbench.errors import UserError
 from kwsbench.features import VERSION as FEATURES_VERSION
 from kwsbench.features import Frontend
-from kwsbench.features.vad import trim
-from kwsbench.noise import colored_noise
+from kwsbench.labels import SILENCE
 from kwsbench.progress import Progress, silent
 from kwsbench.recordings import NOISE, Recordings
 from kwsbench.seeds import fingerprint
+from kwsbench.waves import WAVE_FIELDS, Sources
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,10 +26,11 @@ if TYPE_CHECKING:
 
     from kwsbench.labels import Task
 
-VERSION = 1
-BATCH = 512  # clips computed at a time: memory stays flat
-GENERATED_RMS = 0.03  # of full scale, before the row's gain: −30 dB
-WAVE_FIELDS = ("rate", "resample", "vad", "seconds", "fit")  # settings of a frontend that the waveforms depend on
+VERSION = 2
+BATCH = 256  # clips computed at a time: memory stays flat
+
+Moments = tuple[np.ndarray, np.ndarray]
+"""Mean and deviation: (dims,), or (n, dims) where each clip has its own."""
 
 
 class Clips:
@@ -48,8 +45,9 @@ class Clips:
 
     Attributes
     ----------
-    waveforms : int16 (n, samples) at the frontend's rate; ``wave_lengths`` int64 (n,): samples before the padding.
-    features : float32 (n, frames, dims), normalised, zero in the padding; ``lengths`` int64 (n,): own frames.
+    waveforms : int16 (n, samples) at the frontend's rate; ``wave_lengths`` int64 (n,): samples that are not padding.
+    features : float32 (n, frames, dims), normalised, zero in the padding of clips of their own length; ``lengths``
+        int64 (n,): own frames.
     targets : int64 (n,), index into ``labels``: what is to be learned. speakers : int64 (n,), opaque; −1: nobody.
     is_silence : bool (n,). noise_waves : the training side's noise recordings, int16, at the frontend's rate.
     """
@@ -93,38 +91,32 @@ class Clips:
 
     @cached_property
     def is_silence(self) -> np.ndarray:
-        return (self.rows["word"] == "silence").to_numpy() & (self.speakers < 0)
-
-    @cached_property
-    def _content(self) -> str:
-        """A hash over what the rows' samples are and what is done to them before they are frames."""
-        table = self._recordings.table["sha256"]
-        hashes = [table[clip] if clip in table.index else clip for clip in self._sources()]
-        rows = self.rows[["start", "stop", "gain", "peak"]].assign(content=hashes, clip=self.rows["clip"])
-        settings = {name: getattr(self.frontend, name) for name in WAVE_FIELDS}
-        return fingerprint(VERSION, settings, hashlib.sha256(rows.to_csv(index=False).encode()).hexdigest())
+        return (self.rows["label"] == SILENCE).to_numpy() & (self.speakers < 0)
 
     @cached_property
     def fingerprint(self) -> str:
         """Of everything that a model can see here."""
-        statistics = self._statistics._content if self._statistics is not None else self._content
-        targets = hashlib.sha256(self.targets.tobytes() + self.speakers.tobytes()).hexdigest()
-        return fingerprint(FEATURES_VERSION, self._content, statistics, repr(self.frontend), targets, self.labels)
-
-    def _sources(self) -> list[str]:
-        """The recording of each row as the recordings' table names it; generated ones by their path."""
-        return [
-            f"{NOISE}{path.rsplit('/', 1)[-1]}" if clip.startswith("silence/") and "/" in path else
-            (clip if "/" in path else path)
-            for clip, path in zip(self.rows["clip"], self.rows["path"], strict=True)
-        ]  # fmt: skip
-
-    # -- waveforms -------------------------------------------------------------------------------------------------
+        seen = self.targets.tobytes() + self.speakers.tobytes()
+        noise = [self._recordings.table["sha256"][_noise_clip(path)] for path in self._noise]
+        return fingerprint(self._features_key, hashlib.sha256(seen).hexdigest(), self.labels, noise)
 
     @cached_property
-    def _waves(self) -> tuple[np.ndarray, np.ndarray]:
-        folder = self._made(f"waves-{self._content}", self._make_waves)
-        return np.load(folder / "waves.npy", mmap_mode="r"), np.load(folder / "lengths.npy")
+    def _waves_key(self) -> str:
+        """A hash over the samples that the rows are made of and what is done to them before they are frames."""
+        table = self._recordings.table
+        content = dict(zip(table["path"], table["sha256"], strict=True))
+        columns = [self.rows[name].tolist() for name in ("start", "stop", "gain", "peak")]
+        settings = {name: getattr(self.frontend, name) for name in WAVE_FIELDS}
+        return fingerprint(VERSION, settings, [content.get(path, path) for path in self.rows["path"]], columns)
+
+    @cached_property
+    def _features_key(self) -> str:
+        how = self.frontend.normalise
+        speakers = self.speakers.tolist() if how == "speaker" else []
+        statistics = self._statistics._waves_key if how == "global" and self._statistics is not None else ""
+        return fingerprint(FEATURES_VERSION, self._waves_key, repr(self.frontend), speakers, statistics)
+
+    # -- waveforms -------------------------------------------------------------------------------------------------
 
     @property
     def waveforms(self) -> np.ndarray:
@@ -134,46 +126,24 @@ class Clips:
     def wave_lengths(self) -> np.ndarray:
         return self._waves[1]
 
+    @cached_property
+    def _waves(self) -> tuple[np.ndarray, np.ndarray]:
+        folder = made_once(self._cache / f"waves-{self._waves_key}", self._make_waves)
+        return np.load(folder / "waves.npy", mmap_mode="r"), np.load(folder / "lengths.npy")
+
     def _make_waves(self, folder: Path) -> None:
         n, size = len(self), self.frontend.n_samples
         waves = np.lib.format.open_memmap(folder / "waves.npy", "w+", np.int16, (n, size))
         lengths = np.zeros(n, np.int64)
-        sources = self._sources()
-        for start in range(0, n, BATCH):
-            index = range(start, min(start + BATCH, n))
-            self._fill(waves, lengths, [(i, self._source_samples(i, sources[i])) for i in index])
-            self._progress(f"waveforms, {self.side}", index[-1] + 1, n)
+        sources = Sources(self.rows, self._recordings, self.frontend)
+        for batch in self._batches():
+            lengths[batch] = sources.write(waves, batch)
+            self._progress(f"waveforms, {self.side}", batch.stop, n, f"{batch.stop:,} of {n:,} clips")
         waves.flush()
         np.save(folder / "lengths.npy", lengths)
 
-    def _source_samples(self, i: int, source: str) -> tuple[np.ndarray, int]:
-        """int16 samples of a row at their own rate."""
-        row = self.rows.iloc[i]
-        if source == "zeros":
-            return np.zeros(self.frontend.n_samples, np.int16), self.frontend.rate
-        if source.startswith("generated:"):
-            _, color, seed = source.split(":")
-            noise = colored_noise(color, self.frontend.n_samples, np.random.default_rng(int(seed)))
-            samples, rate = to_int16(GENERATED_RMS * noise), self.frontend.rate
-        else:
-            rate = int(self._recordings.table.at[source, "rate"])
-            samples = self._recordings.samples(source)[row["start"] : None if row["stop"] < 0 else row["stop"]]
-        if row["peak"] or row["gain"] != 1.0:
-            wave = samples / FULL_SCALE
-            peak = np.abs(wave).max() if row["peak"] else 1.0
-            samples = to_int16(row["gain"] * wave / max(peak, 1e-9) * (FULL_SCALE - 1) / FULL_SCALE)
-        return samples, rate
-
-    def _fill(self, waves: np.ndarray, lengths: np.ndarray, batch: list[tuple[int, tuple[np.ndarray, int]]]) -> None:
-        """Resample (clips of one length and rate together), trim and fit a batch."""
-        groups: dict[tuple[int, int], list[tuple[int, np.ndarray]]] = {}
-        for i, (samples, rate) in batch:
-            groups.setdefault((len(samples), rate), []).append((i, samples))
-        frontend = self.frontend
-        for (_, rate), members in groups.items():
-            together = resample(np.stack([samples for _, samples in members]), rate, frontend.rate, frontend.resample)
-            for (i, _), samples in zip(members, together, strict=True):
-                lengths[i] = fit_into(waves[i], trim(samples, frontend.rate, frontend.vad), frontend.fit)
+    def _batches(self) -> list[slice]:
+        return [slice(i, min(i + BATCH, len(self))) for i in range(0, len(self), BATCH)]
 
     # -- features --------------------------------------------------------------------------------------------------
 
@@ -184,86 +154,89 @@ class Clips:
         return np.full(len(self), self.frontend.n_frames, np.int64)
 
     @cached_property
-    def _feature_folder(self) -> Path:
-        return self._made(f"features-{self.fingerprint}", self._make_features)
-
-    @cached_property
     def features(self) -> np.ndarray:
-        return np.load(self._feature_folder / "features.npy", mmap_mode="r")
+        return np.load(self._features_folder / "features.npy", mmap_mode="r")
 
     @cached_property
-    def _moments(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """Mean and deviation to normalise by: (dims,) for "global", (n, dims) for the others; None: not normalised."""
-        if self.frontend.normalise == "none" or self.frontend.kind == "waveform":
+    def _features_folder(self) -> Path:
+        return made_once(self._cache / f"features-{self._features_key}", self._make_features)
+
+    @property
+    def _normalises(self) -> bool:
+        return self.frontend.normalise != "none" and self.frontend.kind != "waveform"
+
+    @cached_property
+    def _moments(self) -> Moments | None:
+        """What features are normalised by; None: they are not."""
+        if not self._normalises:
             return None
         if self._statistics is not None and self.frontend.normalise == "global":
             return self._statistics._moments
-        with np.load(self._feature_folder / "moments.npz") as found:
+        with np.load(self._features_folder / "moments.npz") as found:
             return found["mean"], found["deviation"]
 
     def _make_features(self, folder: Path) -> None:
         """Raw frames first, then, in place, normalised ones: the moments need a pass over all."""
         import torch
 
+        from kwsbench.features.frames import inside, sums
+
         n, frontend = len(self), self.frontend
         shape = (n, frontend.n_frames, frontend.n_dims)
         features = np.lib.format.open_memmap(folder / "features.npy", "w+", np.float32, shape)
-        total, squares = np.zeros((n, frontend.n_dims)), np.zeros((n, frontend.n_dims))
-        from kwsbench.features import frames as stages
-
-        for index in self._batches():
-            raw = self._raw_frames(torch.tensor(self.waveforms[index]).float() / FULL_SCALE, index)
-            features[index] = raw.numpy()
-            own = stages.sums(raw, torch.tensor(self.lengths[index]))
-            total[index], squares[index] = own[0].numpy(), own[1].numpy()
-            self._progress(f"features, {self.side}", index[-1] + 1, n)
-        if frontend.normalise != "none" and frontend.kind != "waveform":
-            moments = self._own_moments(total, squares)
-            if moments is not None:
-                np.savez(folder / "moments.npz", mean=moments[0], deviation=moments[1])
-            mean, deviation = moments or self._statistics._moments  # type: ignore[union-attr,misc]
-            for index in self._batches():
-                features[index] = self._normalise(torch.tensor(features[index]), index, mean, deviation).numpy()
+        total, squares = np.zeros((2, n, frontend.n_dims))
+        for batch in self._batches():
+            lengths = self.lengths[batch] if frontend.fit == "none" else None
+            raw = frontend.frames_numpy(self.waveforms[batch], lengths)
+            own = torch.tensor(self.lengths[batch])
+            if self._normalises:
+                total[batch], squares[batch] = (part.numpy() for part in sums(torch.from_numpy(raw), own))
+            elif lengths is not None:
+                raw *= inside(own, frontend.n_frames).numpy()[:, :, None]
+            features[batch] = raw
+            self._progress(f"features, {self.side}", batch.stop, n, f"{batch.stop:,} of {n:,} clips")
+        if self._normalises:
+            moments = self._moments_to_use(total, squares)
+            np.savez(folder / "moments.npz", mean=moments[0], deviation=moments[1])
+            for batch in self._batches():
+                raw_frames = torch.tensor(features[batch])
+                features[batch] = self._normalised(raw_frames, np.arange(len(self))[batch], moments).numpy()
         features.flush()
 
-    def _batches(self) -> list[np.ndarray]:
-        return [np.arange(i, min(i + BATCH, len(self))) for i in range(0, len(self), BATCH)]
-
-    def _raw_frames(self, waves: Tensor, index: np.ndarray) -> Tensor:
-        import torch
-
-        lengths = torch.tensor(self.lengths[index]).to(waves.device) if self.frontend.fit == "none" else None
-        return self.frontend.frames(waves, lengths)
-
-    def _own_moments(self, total: np.ndarray, squares: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-        """Moments from this side's own sums; None where the training side's are to be used."""
+    def _moments_to_use(self, total: np.ndarray, squares: np.ndarray) -> Moments:
+        """Moments from sums over each clip's frames, each (n, dims); or the training side's."""
         import torch
 
         from kwsbench.features.frames import moments
 
-        how, count = self.frontend.normalise, self.lengths.astype(np.float64)
+        how, stack = self.frontend.normalise, self.frontend.stack
+        if how == "global" and self._statistics is not None:
+            found = self._statistics._moments
+            assert found is not None
+            return found
+        # stacked frames are normalised as the frames in them: the same feature has the same moments in every place
+        total, squares = (part.reshape(len(self), stack, -1).sum(1) for part in (total, squares))
+        count = stack * self.lengths.astype(np.float64)
         if how == "global":
-            if self._statistics is not None:
-                return None
-            total, squares, count = total.sum(0), squares.sum(0), np.asarray(count.sum())
+            total, squares, count = total.sum(0), squares.sum(0), count.sum()
         elif how == "speaker":
-            group = np.where(self.speakers >= 0, self.speakers, self.speakers.max() + 1 + np.arange(len(self)))
-            merged = [np.zeros((group.max() + 1, *array.shape[1:])) for array in (total, squares, count)]
-            for into, array in zip(merged, (total, squares, count), strict=True):
-                np.add.at(into, group, array)
-            total, squares, count = (array[group] for array in merged)
-        mean, deviation = moments(torch.tensor(total), torch.tensor(squares), torch.tensor(count))
-        return mean.numpy(), deviation.numpy()
+            alone = self.speakers.max() + 1 + np.arange(len(self))
+            _, group = np.unique(np.where(self.speakers >= 0, self.speakers, alone), return_inverse=True)
+            total, squares, count = (_summed(part, group)[group] for part in (total, squares, count))
+        mean, deviation = moments(*(torch.as_tensor(part) for part in (total, squares, count)))
+        repeats = (1,) * (mean.ndim - 1) + (stack,)
+        return np.tile(mean.numpy(), repeats), np.tile(deviation.numpy(), repeats)
 
-    def _normalise(self, raw: Tensor, index: np.ndarray, mean: np.ndarray, deviation: np.ndarray) -> Tensor:
+    def _normalised(self, raw: Tensor, index: np.ndarray, moments: Moments) -> Tensor:
         import torch
 
         from kwsbench.features.frames import normalised
 
-        rows = slice(None) if mean.ndim == 1 else index
-        lengths = torch.tensor(self.lengths[index]).to(raw.device)
-        where = raw.device
-        return normalised(raw, torch.tensor(mean[rows]).to(where), torch.tensor(deviation[rows]).to(where), lengths)
+        rows = slice(None) if moments[0].ndim == 1 else index
+        mean, deviation, lengths = (
+            torch.tensor(part).to(raw.device) for part in (moments[0][rows], moments[1][rows], self.lengths[index])
+        )
+        return normalised(raw, mean, deviation, lengths)
 
     def frames(self, waves: Tensor, index: np.ndarray) -> Tensor:
         """Normalised features of varied waveforms (n, samples) of the clips ``index``, on the waveforms' device.
@@ -272,15 +245,19 @@ class Clips:
         """
         import torch
 
-        from kwsbench.features.frames import moments, normalised, sums
+        from kwsbench.features.frames import inside, moments, normalised, sums
 
-        raw = self._raw_frames(waves, index)
-        if self.frontend.normalise == "utterance" and self.frontend.kind != "waveform":
-            lengths = torch.tensor(self.lengths[index]).to(raw.device)
-            total, squares = sums(raw, lengths)
-            return normalised(raw, *moments(total, squares, lengths.double()), lengths)
-        found = self._moments
-        return raw if found is None else self._normalise(raw, index, *found)
+        ragged = self.frontend.fit == "none" and self.frontend.kind != "waveform"
+        lengths = torch.tensor(self.lengths[index]).to(waves.device)
+        raw = self.frontend.frames(waves, lengths if ragged else None)
+        if self._normalises and self.frontend.normalise == "utterance":
+            shape = (len(raw), -1, self.frontend.n_dims // self.frontend.stack)
+            apart = raw.reshape(shape)  # frames before they were stacked
+            own = lengths * self.frontend.stack
+            return normalised(apart, *moments(*sums(apart, own), own.double()), own).reshape(raw.shape)
+        if self._moments is not None:
+            return self._normalised(raw, index, self._moments)
+        return raw * inside(lengths, raw.shape[1])[:, :, None] if ragged else raw
 
     def prepare(self, features: bool) -> None:
         """Compute what a model will ask for now, so that it is outside of the model's clock."""
@@ -290,12 +267,12 @@ class Clips:
 
     @cached_property
     def noise_waves(self) -> list[np.ndarray]:
-        found = []
-        for path in self._noise:
-            clip = f"{NOISE}{path.rsplit('/', 1)[-1]}"
-            rate = int(self._recordings.table.at[clip, "rate"])
-            found.append(resample(self._recordings.samples(clip), rate, self.frontend.rate))
-        return found
+        rates, frontend = self._recordings.table["rate"], self.frontend
+        clips = [_noise_clip(path) for path in self._noise]
+        return [
+            resample(self._recordings.samples(clip), int(rates[clip]), frontend.rate, frontend.resample)
+            for clip in clips
+        ]
 
     def stacked(self) -> tuple[np.ndarray, np.ndarray]:
         """All clips' own frames one after the other: float32 (total_frames, dims), and lengths int64 (n,)."""
@@ -303,52 +280,53 @@ class Clips:
         return self.features[inside], self.lengths
 
     def take(self, index: np.ndarray) -> Clips:
-        """A view of some clips, in that order."""
-        view = copy.copy(self)
-        for name in list(vars(view)):
-            if name in ("targets", "speakers", "is_silence", "lengths", "features", "_feature_folder"):
-                del vars(view)[name]
-        waves, lengths = self._waves
-        vars(view).update(
-            rows=self.rows.iloc[index].reset_index(drop=True),
-            targets=self.targets[index],
-            speakers=self.speakers[index],
-            is_silence=self.is_silence[index],
-            lengths=self.lengths[index],
-            _waves=(waves[index], lengths[index]),
-            fingerprint=fingerprint(self.fingerprint, index.tolist()),
-        )
-        if "features" in vars(self) or "_feature_folder" in vars(self):
-            vars(view)["features"] = self.features[index]
-        return view
-
-    def _made(self, name: str, make: Callable[[Path], None]) -> Path:
-        """The cache folder ``name``, made beside and renamed when whole."""
-        folder = self._cache / name
-        if folder.is_dir():
-            return folder
-        self._cache.mkdir(parents=True, exist_ok=True)
-        unfinished = Path(tempfile.mkdtemp(dir=self._cache, prefix=f".{name}."))
-        try:
-            make(unfinished)
-            try:
-                os.rename(unfinished, folder)
-            except OSError:
-                if not folder.is_dir():  # else another process has made the same meanwhile
-                    raise
-        finally:
-            shutil.rmtree(unfinished, ignore_errors=True)
-        return folder
+        """Some of the clips, in that order; ``index`` is of integers or bools."""
+        return Part(self, index)
 
 
-def fit_into(row: np.ndarray, samples: np.ndarray, how: str) -> int:
-    """Pad or chop ``samples`` into ``row`` (zeros); returns how many samples are not padding."""
-    size = len(row)
-    if len(samples) >= size:
-        start = (len(samples) - size) // 2 if how == "center" else 0
-        row[:] = samples[start : start + size]
-        return size
-    n = len(samples)
-    start = {"start": size - n, "center": (size - n) // 2}.get(how, 0)
-    row[start : start + n] = samples
-    return n
+class Part(Clips):
+    """Some of a side's clips, with what the whole side knows of them: nothing is computed or measured anew."""
+
+    def __init__(self, whole: Clips, index: np.ndarray) -> None:
+        self._whole, self._index = whole, np.arange(len(whole))[index]
+        self.rows = whole.rows.iloc[self._index].reset_index(drop=True)
+        self.side, self.frontend, self.labels = whole.side, whole.frontend, whole.labels
+
+    @cached_property
+    def speakers(self) -> np.ndarray:
+        return self._whole.speakers[self._index]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        return fingerprint(self._whole.fingerprint, self._index.tolist())
+
+    @cached_property
+    def _waves(self) -> tuple[np.ndarray, np.ndarray]:
+        return self._whole.waveforms[self._index], self._whole.wave_lengths[self._index]
+
+    @cached_property
+    def features(self) -> np.ndarray:
+        return self._whole.features[self._index]
+
+    @cached_property
+    def _moments(self) -> Moments | None:
+        found = self._whole._moments
+        if found is None or found[0].ndim == 1:
+            return found
+        return found[0][self._index], found[1][self._index]
+
+    @cached_property
+    def noise_waves(self) -> list[np.ndarray]:
+        return self._whole.noise_waves
+
+
+def _noise_clip(path: str) -> str:
+    """A noise recording as the recordings' table names it."""
+    return f"{NOISE}{path.rsplit('/', 1)[-1]}"
+
+
+def _summed(part: np.ndarray, group: np.ndarray) -> np.ndarray:
+    """Rows of one group added up: (n, …) → (groups, …)."""
+    whole = np.zeros((group.max() + 1, *part.shape[1:]))
+    np.add.at(whole, group, part)
+    return whole

@@ -1,9 +1,9 @@
 """What should the model say? Keywords, unknown, silence, on every side of a split.
 
 Counts follow the reference implementation (tensorflow/examples/speech_commands/input_data.py, ``prepare_data_index``):
-per side, unknown and silence are each ``ceil(share × keyword clips)``; unknown clips are drawn from that side's own other
-words, sorted, then shuffled with a seed. With the whole corpora and ten keywords: V1 22,246 / 3,093 / 3,081 and V2
-36,923 / 4,445 / 4,890 clips for training, validation, testing.
+per side, unknown and silence are each ``ceil(share × keyword clips)``; unknown clips are drawn from that side's own
+other words, sorted, then shuffled with a seed. With the whole corpora and ten keywords: V1 22,246 / 3,093 / 3,081 and
+V2 36,923 / 4,445 / 4,890 clips for training, validation, testing.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from kwsbench.errors import UserError
+from kwsbench.errors import LeakError, UserError
 from kwsbench.noise import COLORS
 from kwsbench.seeds import derive_seed, fingerprint
 from kwsbench.splits import SIDES, Split
@@ -32,9 +33,10 @@ WORDS30 = (
     *("bed", "bird", "cat", "dog", "happy", "house", "marvin", "sheila", "tree", "wow"),
 )
 WORDS35 = (*WORDS30, "backward", "follow", "forward", "learn", "visual")
+PRESETS = {"kws12": COMMANDS, "words30": WORDS30, "words35": WORDS35}
 COLUMNS = ["clip", "path", "start", "stop", "gain", "peak", "word", "label", "target", "speaker", "side"]
-SECONDS = 1.0  # of a stretch of silence
 GAIN = (0.1, 1.0)  # of a stretch of silence, drawn evenly
+FEWEST_RECORDINGS = 3  # of noise, for each side to have one of its own
 
 Noise = Mapping[str, tuple[int, int]]
 """Noise recordings: path → (samples, rate in Hz)."""
@@ -46,11 +48,11 @@ class Task:
 
     Attributes
     ----------
-    rows : ``clip`` (unique), ``path`` (a file, "generated:<colour>:<seed>" or "zeros"), ``start`` and ``stop`` (samples at
-        the file's rate; stop −1: to its end), ``gain``, ``peak`` (scale the stretch to full scale first), ``word``,
-        ``label``, ``target`` (index into ``targets``), ``speaker`` ("": nobody), ``side``.
-    labels : what is scored, in order.
-    targets : what is trained on: the labels, or with ``unknown: words`` every unknown word by itself.
+    rows : ``clip`` (unique), ``path`` (a file, "generated:<colour>:<seed>" or "zeros"), ``start`` and ``stop`` (samples
+        at the file's rate; stop −1: to its end), ``gain``, ``peak`` (scale the stretch to full scale first), ``word``,
+        ``label``, ``target`` (index into ``targets``), ``speaker`` ("": nobody), ``side``; sorted by side and clip.
+    labels : what is scored, in order: the keywords as they were named, then unknown, then silence.
+    targets : what is trained on: the labels, or with ``unknown: words`` every unknown word by itself ("unknown:bed").
     target_label : index into ``labels`` of each target.
     noise : noise recordings of the training side, for augmentation.
     notes : sentences for under the table.
@@ -65,9 +67,27 @@ class Task:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Over everything that a model sees of the rows; not over where the files lie."""
-        rows = self.rows.drop(columns="path").assign(source=self.rows["path"].str.rsplit("/", n=1).str[-1])
-        return fingerprint(rows.to_csv(index=False), self.labels, self.targets, self.target_label)
+        """Over everything that a model sees of the rows and the noise; not over where the files lie."""
+        columns = [self.rows[name].tolist() for name in COLUMNS if name != "path"]
+        sources = [_file_name(path) for path in [*self.rows["path"], *self.noise]]
+        return fingerprint(columns, sources, self.labels, self.targets, self.target_label)
+
+
+@dataclass(frozen=True)
+class _Silence:
+    """How silence is made: the settings, and the recordings of each side (none where there are too few)."""
+
+    way: str
+    share: float
+    seconds: float
+    seed: int
+    noise: Noise
+    by_side: Mapping[str, tuple[str, ...]]
+
+    @property
+    def held_out(self) -> bool:
+        """Every side has recordings of its own."""
+        return all(self.by_side[side] for side in SIDES)
 
 
 def label_split(
@@ -80,6 +100,7 @@ def label_split(
     unknown_share: float = 0.1,
     silence: Literal["recordings", "generated", "kernel", "zeros", "none"] = "recordings",
     silence_share: float = 0.1,
+    silence_seconds: float = 1.0,
     seed: int = 0,
 ) -> Task:
     """Label a split.
@@ -87,200 +108,261 @@ def label_split(
     Parameters
     ----------
     noise : the corpus's noise recordings, path → (samples, rate in Hz).
-    scheme : "all": every word is a label, no unknown, no silence. "keywords": the list ``keywords`` + unknown + silence.
-        "kws12": the ten commands + both. "words30", "words35": the words of v0.01, v0.02.
-    unknown : "pooled": other words in one label, a drawn share of them. "words": in training every other word is a target
-        of its own, all its clips are used, and answering one of them is answering unknown (the WavCeption kernel's way);
-        validation and test are those of "pooled". "none": other words take no part.
+    scheme : "all": every word is a label, no unknown, no silence. "keywords": those of the list, unknown and silence.
+        "kws12": the ten commands, unknown and silence. "words30", "words35": the words of v0.01, of v0.02.
+    unknown : "pooled": other words in one label, a drawn share of them. "words": in training every other word is a
+        target of its own, all its clips are used, and answering one of them is answering unknown (the WavCeption
+        kernel's way); validation and test are those of "pooled". "none": other words take no part.
     unknown_share, silence_share : of the keyword clips of a side.
-    silence : "recordings": stretches of noise recordings, whole recordings kept to one side. "generated": coloured noise.
-        "kernel": half of each, scaled to its peak (the WavCeption kernel's 8,000 clips). "zeros": digital silence, as the
+    silence : "recordings": stretches of noise recordings, whole recordings kept to one side. "generated": coloured
+        noise. "kernel": half of each, scaled to its peak (the WavCeption kernel's). "zeros": digital silence, as the
         reference implementation tests with. "none".
+    silence_seconds : length of a stretch of a noise recording.
+
+    Raises
+    ------
+    UserError : keywords that the corpus or its training side does not have; settings that make no sense.
     """
-    words = _keywords(split, scheme, tuple(keywords))
-    all_words = scheme in ("all", "words30", "words35")
-    clips = split.corpus.clips.set_index("clip").reindex(split.sides.index).assign(side=split.sides)
-    if "official_label" not in clips:
-        clips["official_label"] = ""
-    official = clips[clips["official_label"] != ""]
-    own = clips[clips["official_label"] == ""]
-    _check_words(split, own, words)
+    _check_settings(unknown_share, silence_share, silence_seconds)
+    clips = split.corpus.clips.set_index("clip").loc[split.sides.index].assign(side=split.sides)
+    is_official = clips["official_label"] != "" if "official_label" in clips else pd.Series(False, clips.index)
+    own, official = clips[~is_official], clips[is_official]
+    words = _keywords(split, own, scheme, tuple(keywords))
+    if scheme in ("all", "words30", "words35"):
+        unknown, silence = "none", "none"
     notes: list[str] = []
 
-    parts = [_rows(own[own["word"].isin(words)], own["word"])]
-    if not all_words and unknown != "none":
-        others = own[~own["word"].isin(words)]
-        parts += [_unknown(others, parts[0], side, unknown, unknown_share, seed) for side in SIDES]
-    heard: tuple[str, ...] = ()
-    train_noise = _noise_by_side(split, noise or {}, seed)["train"]
-    if not all_words and silence != "none":
-        silent, heard = _silence(split, parts[0], noise or {}, silence, silence_share, seed, notes, bool(len(official)))
-        parts.append(silent)
+    others = own[~own["word"].isin(words)]
+    parts = [_rows(own[own["word"].isin(words)])]
+    room = {side: int((parts[0]["side"] == side).sum()) for side in SIDES}
+    parts += _unknown(others, unknown, {side: _part_of(n, unknown_share) for side, n in room.items()}, seed, notes)
+
+    by_side = noise_sides(noise or {}, seed)
+    how = _Silence(silence, silence_share, silence_seconds, seed, noise or {}, by_side)
+    parts += _silence(how, {side: n for side, n in room.items() if side != "test" or official.empty}, notes)
     if len(official):
-        parts.append(_official(official, words, notes, bool(heard), unknown, silence))
+        parts.append(_official(official, words, unknown, how, notes))
+    rows = pd.concat([part for part in parts if len(part)], ignore_index=True)
+    labels = (*words, *(label for label in _extra(unknown, silence) if (rows["label"] == label).any()))
+    return _task(rows, labels, unknown == "words", by_side["train"], notes)
 
-    rows = pd.concat(parts, ignore_index=True)
-    labels = (*words, *([UNKNOWN] if (rows["label"] == UNKNOWN).any() else []))
-    labels = (*labels, *([SILENCE] if (rows["label"] == SILENCE).any() else []))
-    targets, owner, aims = _targets(rows, labels, unknown == "words")
+
+def with_training(task: Task, other: Task) -> Task:
+    """The task with another's training side: what one model learns from may differ, what all are scored on may not.
+
+    Raises
+    ------
+    UserError : the other trains a label that the task does not score. LeakError : they hold out different recordings.
+    """
+    here = other.rows["side"] == "train"
+    strange = sorted(set(other.rows["label"][here]) - set(task.labels))
+    if strange:
+        todo = f"let the task have {' and '.join(strange)}, or leave it out of the training side"
+        raise UserError(f"a model would be trained on {', '.join(strange)}, which is not scored", "labels", todo)
+    rows = pd.concat([task.rows[task.rows["side"] != "train"], other.rows[here]], ignore_index=True)
+    notes = [note for note in task.notes if note not in _untrained(task.rows, task.labels)]
+    own = _untrained(other.rows, other.labels)
+    notes += [f"training side: {note}" for note in other.notes if note not in notes and note not in own]
+    return _task(rows, task.labels, other.targets != other.labels, other.noise, notes)
+
+
+def noise_sides(noise: Noise, seed: int) -> dict[str, tuple[str, ...]]:
+    """Whole noise recordings for each side: one in six (at least one) for validation and for test, the rest trains.
+
+    Recordings that lie in folders named after the sides stay on them. Where there are fewer than three, validation and
+    test have none, and silence is generated; the training side may still be augmented with them.
+    """
+    names = sorted((path for path, (samples, _) in noise.items() if samples), key=lambda path: (_file_name(path), path))
+    given = {side: tuple(path for path in names if Path(path).parent.name == side) for side in SIDES}
+    if names and all(given.values()):
+        return given
+    if len(names) < FEWEST_RECORDINGS:
+        return {"train": tuple(names), "validation": (), "test": ()}
+    order = [names[i] for i in np.random.default_rng(derive_seed(seed, "noise")).permutation(len(names))]
+    n = max(1, len(names) // 6)
+    parts = {"validation": order[:n], "test": order[n : 2 * n], "train": order[2 * n :]}
+    return {side: tuple(sorted(parts[side])) for side in SIDES}
+
+
+def _task(rows: pd.DataFrame, labels: tuple[str, ...], by_word: bool, noise: tuple[str, ...], notes: list[str]) -> Task:
+    _assert_noise_apart(rows, noise)
+    targets, owner, aims = _targets(rows, labels, by_word)
     rows = rows.assign(target=aims).sort_values(["side", "clip"], ignore_index=True)[COLUMNS]
-    trained = set(rows.loc[rows["side"] == "train", "label"])
-    notes += [f"{label}: no clip in training" for label in labels if label not in trained]
-    return Task(rows, labels, targets, owner, train_noise, tuple(notes))
+    return Task(rows, labels, targets, owner, noise, (*notes, *_untrained(rows, labels)))
 
 
-def _keywords(split: Split, scheme: str, keywords: tuple[str, ...]) -> tuple[str, ...]:
-    """The words that are labels of their own."""
-    if scheme == "keywords":
-        if not keywords:
-            raise UserError("scheme keywords without a list", "labels: keywords", "name the words, e.g. [yes, no]")
-        if len(set(keywords)) < len(keywords):
-            raise UserError("a keyword is named twice", "labels: keywords", "name each word once")
-        clash = {SILENCE, UNKNOWN} & set(keywords)
-        if clash:
-            raise UserError(f"{clash.pop()} cannot be a keyword", "labels: keywords", "it is a label already")
-        return keywords
-    if keywords:
+def _assert_noise_apart(rows: pd.DataFrame, noise: Sequence[str]) -> None:
+    """Proof that no noise recording is heard in training, by itself or under words, and again in validation or test."""
+    cut = rows[(rows["label"] == SILENCE) & (rows["stop"] >= 0)]
+    sides = [set(cut["path"][cut["side"] == side]) for side in SIDES]
+    train, validation, test = sides[0] | set(noise), *sides[1:]
+    both = sorted(train & (validation | test) | validation & test)
+    if both:
+        named = ", ".join(_file_name(path) for path in both)
+        raise LeakError(f"noise recordings on two sides: {named}", todo="label both sides with the same seed")
+
+
+def _untrained(rows: pd.DataFrame, labels: Sequence[str]) -> list[str]:
+    trained = set(rows["label"][rows["side"] == "train"])
+    return [f"{label}: no clip in training" for label in labels if label not in trained]
+
+
+def _file_name(path: str) -> str:
+    return path.rsplit("/", 1)[-1]
+
+
+def _extra(unknown: str, silence: str) -> tuple[str, ...]:
+    """The labels besides the words."""
+    return tuple(label for label, way in ((UNKNOWN, unknown), (SILENCE, silence)) if way != "none")
+
+
+def _check_settings(unknown_share: float, silence_share: float, silence_seconds: float) -> None:
+    for name, value in (("unknown_share", unknown_share), ("silence_share", silence_share)):
+        if not 0 <= value < math.inf:
+            raise UserError(f"{name} is {value}", "labels", "give 0 or more")
+    if not 0 < silence_seconds < math.inf:
+        raise UserError(f"silence_seconds is {silence_seconds}", "labels", "give more than 0")
+
+
+def _part_of(n: int, share: float) -> int:
+    """The reference's count, ``ceil(n × percent / 100)``, for a share whose binary form may be a little too large."""
+    return math.ceil(round(n * share, 9))
+
+
+def _keywords(split: Split, own: pd.DataFrame, scheme: str, keywords: tuple[str, ...]) -> tuple[str, ...]:
+    """The words that are labels of their own; each has clips to train on."""
+    if keywords and scheme != "keywords":
         raise UserError(f"scheme {scheme} takes no keywords", "labels: keywords", "use scheme: keywords")
-    presets = {"kws12": COMMANDS, "words30": WORDS30, "words35": WORDS35}
-    if scheme in presets:
-        return presets[scheme]
-    return tuple(sorted(split.corpus.clips["word"].unique()))
+    spoken = sorted(own["word"].unique())
+    words = keywords if scheme == "keywords" else PRESETS.get(scheme, tuple(spoken))
+    if not words:
+        raise UserError("scheme keywords without a list", "labels: keywords", "name the words, e.g. [yes, no]")
+    if len(set(words)) < len(words):
+        twice = next(word for i, word in enumerate(words) if word in words[:i])
+        raise UserError(f"keyword {twice} is named twice", "labels: keywords", "name each word once")
+    clash = [word for word in (UNKNOWN, SILENCE) if word in words]
+    if clash and scheme != "all":
+        raise UserError(f"{clash[0]} cannot be a keyword", "labels: keywords", "it is a label already")
+
+    where = f"{split.corpus.name}, split {split.name}"
+    trained = set(own["word"][own["side"] == "train"])
+    kept = ", ".join(word for word in words if word in trained)
+    keep = f"keep the others: scheme: keywords, keywords: [{kept}]" if kept else f"its words: {', '.join(spoken)}"
+    absent = [word for word in words if word not in spoken]
+    if absent:
+        free = [word for word in spoken if word not in words] if scheme == "keywords" else []  # presets are spelt right
+        near = {word: difflib.get_close_matches(word, free, n=1) for word in absent}
+        hints = [f"did you mean {found[0]} for {word}?" for word, found in near.items() if found]
+        raise UserError(f"the corpus has no {', '.join(absent)}", where, " ".join([*hints, keep]))
+    lacking = [word for word in words if word not in trained]
+    if lacking:
+        raise UserError(f"no training clips for {', '.join(lacking)}", where, keep)
+    return words
 
 
-def _check_words(split: Split, own: pd.DataFrame, words: Sequence[str]) -> None:
-    """Every keyword has clips to train on."""
-    have = set(own.loc[own["side"] == "train", "word"])
-    lacking = [word for word in words if word not in have]
-    if not lacking:
-        return
-    near = {word: difflib.get_close_matches(word, have, n=1) for word in lacking}
-    hints = [f"did you mean {found[0]} for {word}?" for word, found in near.items() if found and found[0] not in words]
-    kept = [word for word in words if word in have]
-    raise UserError(
-        f"no training clips for {', '.join(lacking)}",
-        f"{split.corpus.name}, split {split.name}",
-        " ".join([*hints, f"use scheme: keywords, keywords: [{', '.join(kept)}]"]),
-    )
-
-
-def _rows(clips: pd.DataFrame, label: pd.Series | str) -> pd.DataFrame:
-    """Rows of whole recordings."""
-    found = pd.DataFrame({"clip": clips.index, "path": clips["path"].to_numpy(), "start": 0, "stop": -1, "gain": 1.0})
-    found["peak"] = False
-    found["word"] = clips["word"].to_numpy()
-    found["label"] = label if isinstance(label, str) else label.reindex(clips.index).to_numpy()
-    found["speaker"] = clips["speaker"].to_numpy()
-    found["side"] = clips["side"].to_numpy()
-    return found
-
-
-def _share(keyword_rows: pd.DataFrame, side: str, share: float) -> int:
-    """The reference's count: ceil of the share of a side's keyword clips."""
-    if share < 0:
-        raise UserError(f"a share of {share}", "labels", "give 0 or more")
-    n = int((keyword_rows["side"] == side).sum())
-    return math.ceil(round(n * share * 100, 6) / 100)
+def _rows(clips: pd.DataFrame, label: pd.Series | str | None = None) -> pd.DataFrame:
+    """Rows of whole recordings; the label is the word where none is given."""
+    rows = clips[["path", "word", "speaker", "side"]].rename_axis("clip")
+    whole = {"start": 0, "stop": -1, "gain": 1.0, "peak": False}
+    return rows.assign(label=clips["word"] if label is None else label, **whole).reset_index()
 
 
 def _unknown(
-    others: pd.DataFrame, keyword_rows: pd.DataFrame, side: str, way: str, share: float, seed: int
-) -> pd.DataFrame:
-    """A side's clips of other words: a drawn share, or for training with "words" all, each word its own target."""
-    clips = others[others["side"] == side].sort_index()
-    if way == "words" and side == "train":
-        return _rows(clips, UNKNOWN)
-    rng = np.random.default_rng(derive_seed(seed, "unknown", side))
-    chosen = rng.permutation(len(clips))[: _share(keyword_rows, side, share)]
-    return _rows(clips.iloc[np.sort(chosen)], UNKNOWN)
+    others: pd.DataFrame, way: str, wanted: Mapping[str, int], seed: int, notes: list[str]
+) -> list[pd.DataFrame]:
+    """Every side's clips of other words: a drawn share, or for training with "words" all of them."""
+    if way == "none":
+        if len(others):
+            notes.append(f"{others['word'].nunique()} other words, {len(others):,} clips, take no part")
+        return []
+    parts = []
+    for side, n in wanted.items():
+        clips = others[others["side"] == side].sort_index()
+        if way == "pooled" or side != "train":
+            if len(clips) < n:
+                notes.append(f"unknown, {side}: only {len(clips):,} clips of other words, {n:,} were asked for")
+            rng = np.random.default_rng(derive_seed(seed, "unknown", side))
+            clips = clips.iloc[np.sort(rng.permutation(len(clips))[:n])]
+        parts.append(_rows(clips, UNKNOWN))
+    return parts
 
 
-def _noise_by_side(split: Split, noise: Noise, seed: int) -> dict[str, tuple[str, ...]]:
-    """Whole noise recordings for each side: one in six (at least one) for validation and for test, the rest trains.
-
-    A recording that lies in a folder named after a side stays on it.
-    """
-    names = sorted(noise, key=lambda path: path.rsplit("/", 1)[-1])
-    given = {side: tuple(p for p in names if p.rsplit("/", 2)[-2] == side) for side in SIDES}
-    if all(given.values()):
-        return given
-    if len(names) < 3:
-        return dict.fromkeys(SIDES, ())
-    rng = np.random.default_rng(derive_seed(seed, "noise"))
-    order = [names[i] for i in rng.permutation(len(names))]
-    n = max(1, len(names) // 6)
-    return {
-        "validation": tuple(sorted(order[:n])),
-        "test": tuple(sorted(order[n : 2 * n])),
-        "train": tuple(sorted(order[2 * n :])),
-    }
-
-
-def _silence(
-    split: Split, keyword_rows: pd.DataFrame, noise: Noise, way: str, share: float, seed: int,
-    notes: list[str], official: bool,
-) -> tuple[pd.DataFrame, tuple[str, ...]]:  # fmt: skip
-    """Silence rows of each side that has none published, and the recordings that training has heard."""
-    by_side = _noise_by_side(split, noise, seed)
-    if way in ("recordings", "kernel") and not by_side["train"]:
-        notes.append(f"silence is generated noise: {len(noise)} noise recordings are too few to hold out whole ones")
-        way = "generated"
-    parts, heard = [], ()
-    for side in SIDES:
-        if side == "test" and official:
-            continue
-        n = _share(keyword_rows, side, share)
-        rng = np.random.default_rng(derive_seed(seed, "silence", side))
-        n_recorded = {"recordings": n, "kernel": n // 2}.get(way, 0)
-        recorded = _stretches(by_side[side], noise, n_recorded, rng)
-        made = [("zeros", 0, -1)] * (n - n_recorded) if way == "zeros" else _generated(n - n_recorded, rng)
-        table = pd.DataFrame([*recorded, *made], columns=["path", "start", "stop"])
-        table["clip"] = [f"{SILENCE}/{side}/{i:05d}" for i in range(len(table))]
-        table["gain"] = 1.0 if way in ("kernel", "zeros") else rng.uniform(*GAIN, len(table)).round(4)
-        table["peak"] = way == "kernel"
-        table["word"] = table["label"] = SILENCE
-        parts.append(table.assign(speaker="", side=side))
-        heard = by_side["train"] if n_recorded else heard
-    if heard:
-        kept = {side: len(files) for side, files in by_side.items() if not (official and side == "test")}
+def _silence(how: _Silence, room: Mapping[str, int], notes: list[str]) -> list[pd.DataFrame]:
+    """Silence rows of each side in ``room``: side → keyword clips."""
+    if how.way == "none":
+        return []
+    if how.way in ("recordings", "kernel"):
         notes.append(
-            "silence: noise recordings held out whole, " + ", ".join(f"{n} {side}" for side, n in kept.items())
+            "silence: noise recordings held out whole, "
+            + ", ".join(f"{len(how.by_side[side])} {side}" for side in room)
+            if how.held_out
+            else f"silence is generated noise: {len(how.by_side['train'])} noise recordings are too few to hold out any"
         )
-    return pd.concat(parts, ignore_index=True), heard
+    parts = []
+    for side, n_keywords in room.items():
+        n = _part_of(n_keywords, how.share)
+        if not n:
+            continue
+        rng = np.random.default_rng(derive_seed(how.seed, SILENCE, side))
+        n_recorded = {"recordings": n, "kernel": n // 2}.get(how.way, 0) if how.held_out else 0
+        sources = [*_stretches(how, side, n_recorded, rng), *_made(how.way, n - n_recorded, rng)]
+        table = pd.DataFrame(sources, columns=["path", "start", "stop"])
+        table["clip"] = [f"{SILENCE}/{side}/{i:05d}" for i in range(n)]
+        table["gain"] = 1.0 if how.way in ("kernel", "zeros") else rng.uniform(*GAIN, n).round(4)
+        parts.append(table.assign(peak=how.way == "kernel", word=SILENCE, label=SILENCE, speaker="", side=side))
+    return parts
 
 
-def _stretches(files: Sequence[str], noise: Noise, n: int, rng: np.random.Generator) -> list[tuple[str, int, int]]:
-    """``n`` stretches of a second, at drawn places of drawn recordings."""
-    rows = []
-    for i in rng.integers(len(files), size=n) if n else ():
-        path = files[i]
-        samples, rate = noise[path]
-        length = min(int(SECONDS * rate), samples)
-        start = int(rng.integers(samples - length + 1))
-        rows.append((path, start, start + length))
-    return rows
+def _stretches(how: _Silence, side: str, n: int, rng: np.random.Generator) -> list[tuple[str, int, int]]:
+    """(path, start, stop) of ``n`` stretches at drawn places of a side's recordings; a shorter recording is whole."""
+    if not n:
+        return []
+    files = how.by_side[side]
+    samples, rates = (np.array(column) for column in zip(*(how.noise[path] for path in files), strict=True))
+    lengths = np.minimum(np.round(how.seconds * rates).astype(np.int64), samples)
+    chosen = rng.integers(len(files), size=n)
+    start = rng.integers(samples[chosen] - lengths[chosen] + 1)
+    stop = start + lengths[chosen]
+    return [(files[i], first, end) for i, first, end in zip(chosen, start.tolist(), stop.tolist(), strict=True)]
 
 
-def _generated(n: int, rng: np.random.Generator) -> list[tuple[str, int, int]]:
-    """``n`` clips of coloured noise, the colours in turn."""
-    return [(f"generated:{COLORS[i % len(COLORS)]}:{rng.integers(2**31)}", 0, -1) for i in range(n)]
+def _made(way: str, n: int, rng: np.random.Generator) -> list[tuple[str, int, int]]:
+    """(path, 0, −1) of ``n`` clips of digital zeros, or of coloured noise with the colours in turn."""
+    if way == "zeros":
+        return [("zeros", 0, -1)] * n
+    seeds = rng.integers(2**62, size=n)  # so many that no two sides get the same noise
+    return [(f"generated:{COLORS[i % len(COLORS)]}:{seed}", 0, -1) for i, seed in enumerate(seeds)]
 
 
-def _official(
-    clips: pd.DataFrame, words: Sequence[str], notes: list[str], heard: bool, unknown: str, silence: str
-) -> pd.DataFrame:
-    """The official test set's rows: whole, less the keywords that the scheme does not keep."""
-    label = clips["official_label"].replace({"_unknown_": UNKNOWN, "_silence_": SILENCE})
-    keep = label.isin([*words, *([UNKNOWN] if unknown != "none" else []), *([SILENCE] if silence != "none" else [])])
-    dropped = sorted(label[~keep].unique())
-    if dropped:
-        notes.append(f"official test set: {keep.sum():,} of {len(clips):,} clips, without {', '.join(dropped)}")
-    else:
-        notes.append(f"official test set: whole, {len(clips):,} clips")
+def _official(clips: pd.DataFrame, words: Sequence[str], unknown: str, how: _Silence, notes: list[str]) -> pd.DataFrame:
+    """The official test set's rows: whole, less the labels that the scheme does not have."""
+    published = clips["official_label"].replace({"_unknown_": UNKNOWN, "_silence_": SILENCE})
+    is_keyword = clips["word"].isin(words) & (published != SILENCE)
+    label = published.mask(is_keyword, clips["word"])  # a word of its unknowns may be a keyword here
+    keep = is_keyword | published.isin(_extra(unknown, how.way))
+    left_out = published[~keep].value_counts().sort_index()
+    counts = ", ".join(f"{name} ({n:,})" for name, n in left_out.items())
+    notes.append(
+        f"official test set: {int(keep.sum()):,} of {len(clips):,} clips, without {counts}"
+        if counts
+        else f"official test set: whole, {len(clips):,} clips"
+    )
     if (label[keep] == SILENCE).any():
-        more = ", which training has heard; accuracy without silence stands beside" if heard else ""
-        notes.append(f"its silence was cut from the corpus's own noise recordings{more}")
-    return _rows(clips[keep], label)
+        notes.append(_heard(how))
+    return _rows(clips[keep], label[keep])
+
+
+def _heard(how: _Silence) -> str:
+    """What the training side knows of the recordings that the official silence was cut from."""
+    of = f"{len(how.by_side['train'])} of {len(how.noise)}"
+    if not how.noise:
+        heard = "which are not here"
+    elif how.way in ("recordings", "kernel") and how.held_out:
+        heard = f"of which training has heard {of} as silence"
+    else:
+        heard = f"of which {of} may be mixed into training clips, none is its silence"
+    cut = "the official test set's silence was cut from the corpus's own noise recordings"
+    return f"{cut}, {heard}: accuracy without silence stands beside"
 
 
 def _targets(
@@ -290,11 +372,12 @@ def _targets(
 
     An unknown word that training never heard has the first unknown target: it only matters for the label it belongs to.
     """
-    unknown = (rows["label"] == UNKNOWN).to_numpy()
     aims = rows["label"].to_numpy(object).copy()
+    heard: list[str] = []
     if by_word:
-        aims[unknown] = "word:" + rows["word"].to_numpy(object)[unknown]
-    heard = sorted(set(aims[unknown & (rows["side"] == "train").to_numpy()]))
+        unknown = (rows["label"] == UNKNOWN).to_numpy()
+        aims[unknown] = f"{UNKNOWN}:" + rows["word"].to_numpy(object)[unknown]
+        heard = sorted(set(aims[unknown & (rows["side"] == "train").to_numpy()]))
     targets: list[str] = []
     owner: list[int] = []
     first: dict[str, int] = {}

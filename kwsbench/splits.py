@@ -6,7 +6,7 @@ Every split is proved before it is handed out: no speaker and no recording is on
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -22,6 +22,7 @@ VERSION = 1
 MAX_CLIPS_A_WORD = 2**27 - 1  # the reference implementation's constant
 VALIDATION_PERCENT = TESTING_PERCENT = 10.0
 SIDES = ("train", "validation", "test")
+NAMED = 10  # speakers or recordings that a message names one by one
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Split:
     ----------
     corpus : the clips, bad recordings left out.
     name : "hash", "speakers/3-of-5", "leave_one_speaker_out/jackson", "hash+official_test", …
-    sides : clip → train | validation | test; clips that take no part are absent.
+    sides : clip → train | validation | test, sorted by clip; clips that take no part are absent.
     duplicates : clips whose samples are those of another clip of the split: ``sha256, clip, word, speaker, side``.
     """
 
@@ -43,7 +44,10 @@ class Split:
 
     @cached_property
     def fingerprint(self) -> str:
-        return fingerprint(self.name, self.sides.sort_index().to_csv(header=False))
+        """Of who says what on which side; not of where the files lie."""
+        clips = self.corpus.clips.set_index("clip").loc[self.sides.index]
+        rows = zip(clips.index, clips["word"], clips["speaker"], self.sides, strict=True)
+        return fingerprint(self.corpus.name, self.name, sorted(rows))
 
 
 def hash_side(name: str, validation: float = VALIDATION_PERCENT, testing: float = TESTING_PERCENT) -> str:
@@ -78,80 +82,95 @@ def make_splits(
     hashes : clip → SHA-256 of the decoded samples; None: only speakers are proved disjoint.
     scheme : "official": the lists that come with the corpus. "hash": by a hash of the speaker, as the reference does
         it. "speakers": ``folds`` folds of speakers, balanced by word. "leave_one_speaker_out": a fold a speaker.
-        "published": the corpus's own folds.
+        "published": the corpus's own folds; each tests once, and of three or more the one before it validates.
     test : "official": the official test set instead of the scheme's test side, whose clips are left out.
     folds : of scheme "speakers".
-    validation_share : of the training speakers (at least one), where the scheme says nothing about validation.
+    validation_share : of the speakers who do not test, about, and at least one, where the scheme does not say who
+        validates; at most a half.
 
     Raises
     ------
-    UserError : no speakers, no lists or no folds. LeakError : a shared speaker or recording.
+    UserError : no speakers, no lists or no folds. LeakError : a shared speaker or recording; names them.
     """
-    if not 0 < validation_share < 1:
-        raise UserError(f"validation_share is {validation_share}", "splits", "give a share between 0 and 1")
-    own = corpus.clips
-    if "official_label" in own:
-        own = own[own["official_label"] == ""]
-    _need_speakers(corpus, own)
-    makers = {
-        "official": _official,
-        "hash": _hash,
-        "published": lambda c, o: _published(c, o, validation_share, seed),
-        "speakers": lambda c, o: _speaker_folds(o, folds, validation_share, seed),
-        "leave_one_speaker_out": lambda c, o: _leave_one_out(o, validation_share, seed),
-    }
+    if not 0 < validation_share <= 0.5:
+        raise UserError(f"validation_share is {validation_share}", "splits", "give a share above 0, at most 0.5")
+    _need_speakers(corpus)
+    by_clip = corpus.clips.set_index("clip").sort_index()
+    own = by_clip[by_clip["official_label"] == ""] if "official_label" in by_clip else by_clip
     made = []
-    for name, sides in makers[scheme](corpus, own):
+    for name, sides in _MAKERS[scheme](_Wanted(corpus.name, own, folds, validation_share, seed)):
         if test == "official":
             sides, name = _with_official_test(corpus, sides), f"{name}+official_test"
-        by_clip = corpus.clips.set_index("clip")
-        speakers = by_clip["speaker"].reindex(sides.index)
-        known = None if hashes is None else hashes.reindex(sides.index)
-        assert_disjoint(sides, speakers, known)
         _need_all_sides(corpus, name, sides)
-        made.append(Split(corpus, name, sides, _duplicates(sides, by_clip, known)))
+        rows = by_clip.loc[sides.index]
+        assert_disjoint(sides, rows["speaker"], hashes)
+        made.append(Split(corpus, name, sides, _duplicates(sides, rows, hashes)))
     return made
 
 
 def assert_disjoint(sides: pd.Series, speakers: pd.Series, hashes: pd.Series | None) -> None:
-    """Prove that no speaker and no recording is on two sides; clips without a speaker ("") are proved by content only.
+    """Prove that no speaker and no recording is on two sides.
+
+    Parameters
+    ----------
+    sides : clip → side.
+    speakers : clip → speaker, at least of these clips; where nobody ("") speaks only the recording is compared.
+    hashes : clip → SHA-256 of the decoded samples, at least of these clips; None: recordings are not compared.
 
     Raises
     ------
-    LeakError : names the speakers or the clips.
+    LeakError : names the speakers or the clips. ValueError : a clip without speaker or hash proves nothing.
     """
-    named = speakers != ""
-    _assert_one_side(sides[named], speakers[named], "speaker")
+    speaker = _known(sides, speakers, "speaker")
+    somebody = (speaker != "").to_numpy()
+    _assert_one_side(sides[somebody], speaker[somebody], "speaker")
     if hashes is not None:
-        known = hashes.notna() & (hashes != "")
-        _assert_one_side(sides[known], hashes[known], "recording")
+        _assert_one_side(sides, _content(sides, hashes), "recording")
 
 
-def _assert_one_side(sides: pd.Series, groups: pd.Series, what: str) -> None:
-    n_sides = sides.groupby(groups.to_numpy()).nunique()
-    leaked = n_sides.index[n_sides > 1]
-    if not len(leaked):
+def _known(sides: pd.Series, values: pd.Series, what: str) -> pd.Series:
+    found = values.reindex(sides.index)
+    if found.isna().any():
+        raise ValueError(f"no {what} is known of clip {found.index[found.isna()][0]!r}")
+    return found
+
+
+def _content(sides: pd.Series, hashes: pd.Series) -> pd.Series:
+    """The hash of every clip; an empty one belongs to a recording that should have been set aside."""
+    return _known(sides, hashes.where(hashes != ""), "content hash")
+
+
+def _assert_one_side(sides: pd.Series, values: pd.Series, what: str) -> None:
+    side, _ = pd.factorize(sides)
+    group, names = pd.factorize(values)
+    first, last = np.full(len(names), len(SIDES)), np.full(len(names), -1)
+    np.minimum.at(first, group, side)
+    np.maximum.at(last, group, side)
+    leaked = sorted(np.flatnonzero(first < last).tolist(), key=lambda number: str(names[number]))
+    if not leaked:
         return
     shown = []
-    for group in leaked[:5]:
-        members = sides[(groups == group).to_numpy()]
-        one_each = [
-            f"{clip} ({side})"
-            for side, clip in members.reset_index().groupby(members.name or 0)["clip"].first().items()
-        ]
-        shown.append(f"{group if what == 'speaker' else 'same samples'}: {', '.join(one_each)}")
-    more = f" and {len(leaked) - 5} more" if len(leaked) > 5 else ""
+    for number in leaked[:NAMED]:
+        members = sides[group == number]
+        one_a_side = [f"{members.index[members == name][0]} ({name})" for name in SIDES if (members == name).any()]
+        shown.append(f"{names[number] if what == 'speaker' else 'the same samples'}: {', '.join(one_a_side)}")
+    more = f"; and {len(leaked) - NAMED} more" if len(leaked) > NAMED else ""
     raise LeakError(
         f"{len(leaked)} {what}{'s are' if len(leaked) > 1 else ' is'} on two sides: {'; '.join(shown)}{more}",
         todo="correct the speaker ids or the sides in the corpus, or choose another split scheme",
     )
 
 
-def _need_speakers(corpus: Corpus, clips: pd.DataFrame) -> None:
-    nameless = clips["clip"][clips["speaker"] == ""]
-    if len(nameless):
+def _need_speakers(corpus: Corpus) -> None:
+    """Everybody has a name; only the silence of the official test set is nobody's."""
+    clips = corpus.clips
+    nameless = clips["speaker"].isna() | (clips["speaker"] == "")
+    if "official_label" in clips:
+        nameless &= clips["official_label"] != "_silence_"
+    if nameless.any():
+        first = clips["clip"][nameless].iloc[0]
         raise UserError(
-            f"{len(nameless)} of {len(clips)} clips have no speaker (the first: {nameless.iloc[0]})",
+            f"{int(nameless.sum()):,} of {len(clips):,} clips have no speaker (the first: {first})",
             corpus.name,
             "a speaker-disjoint split needs a speaker id for every clip: give them in the manifest's speaker column, "
             "or in the file names as the corpus's layout has them",
@@ -161,94 +180,146 @@ def _need_speakers(corpus: Corpus, clips: pd.DataFrame) -> None:
 def _need_all_sides(corpus: Corpus, name: str, sides: pd.Series) -> None:
     empty = [side for side in SIDES if not (sides == side).any()]
     if empty:
-        todo = "more speakers are needed, or another scheme or validation_share"
+        todo = "more speakers are needed, or another scheme"
         raise UserError(f"split {name} leaves no clips for {', '.join(empty)}", corpus.name, todo)
 
 
-Folds = Iterable[tuple[str, pd.Series]]
+@dataclass(frozen=True)
+class _Wanted:
+    """What a scheme works on: the corpus's own clips, by clip, and the settings."""
+
+    corpus: str
+    clips: pd.DataFrame
+    folds: int
+    validation_share: float
+    seed: int
 
 
-def _official(corpus: Corpus, own: pd.DataFrame) -> Folds:
-    if "side" not in own or not own["side"].isin(SIDES).all():
+Folds = Iterator[tuple[str, pd.Series]]
+
+
+def _official(wanted: _Wanted) -> Folds:
+    clips = wanted.clips
+    known = clips["side"].isin(SIDES) if "side" in clips else pd.Series(False, clips.index)
+    if not known.any():
         todo = "put validation_list.txt and testing_list.txt (or a side column) beside the clips, or use scheme: hash"
-        raise UserError("the corpus comes without lists of sides", corpus.name, todo)
-    return [("official", own.set_index("clip")["side"])]
+        raise UserError("the corpus comes without lists of sides", wanted.corpus, todo)
+    if not known.all():
+        clip = clips.index[~known][0]
+        raise UserError(
+            f"{int((~known).sum()):,} clips have no side (the first: {clip}, {clips['side'][clip]!r})",
+            wanted.corpus,
+            f"give each one of {', '.join(SIDES)}, or use scheme: hash",
+        )
+    yield "official", clips["side"]
 
 
-def _hash(corpus: Corpus, own: pd.DataFrame) -> Folds:
-    side_of = {speaker: hash_side(speaker) for speaker in own["speaker"].unique()}
-    return [("hash", _by_speaker(own, side_of))]
+def _hash(wanted: _Wanted) -> Folds:
+    # by the speaker and not by the file's name: the same for Speech Commands, and disjoint for every other corpus
+    side_of = {speaker: hash_side(speaker) for speaker in wanted.clips["speaker"].unique()}
+    yield "hash", wanted.clips["speaker"].map(side_of).rename("side")
 
 
-def _by_speaker(own: pd.DataFrame, side_of: dict[str, str]) -> pd.Series:
-    sides = own["speaker"].map(side_of)
-    return pd.Series(sides.to_numpy(), index=pd.Index(own["clip"], name="clip"), name="side")
+def _published(wanted: _Wanted) -> Folds:
+    """AudioMNIST's: of five folds one tests, the one before it validates, three train."""
+    if "fold" not in wanted.clips:
+        raise UserError("the corpus has no published folds", wanted.corpus, "use scheme: speakers")
+    fold = wanted.clips["fold"]
+    if fold.isna().any():
+        first = fold.index[fold.isna()][0]
+        raise UserError(f"clip {first} has no fold", wanted.corpus, "give every clip one, or use scheme: speakers")
+    numbers = sorted(fold.unique())
+    for i, number in enumerate(numbers):
+        name = f"published/{i + 1}-of-{len(numbers)}"
+        testing = (fold == number).to_numpy()
+        validating = (fold == numbers[i - 1]).to_numpy() if len(numbers) > 2 else _validating(wanted, testing, name)
+        yield name, _sides(wanted, testing, validating)
 
 
-def _published(corpus: Corpus, own: pd.DataFrame, validation_share: float, seed: int) -> Folds:
-    if "fold" not in own:
-        raise UserError("the corpus has no published folds", corpus.name, "use scheme: speakers")
-    numbers = sorted(own["fold"].unique())
-    for number in numbers:
-        test = set(own.loc[own["fold"] == number, "speaker"])
-        name = f"published/{number + 1}-of-{len(numbers)}"
-        yield name, _with_validation(own, test, validation_share, seed, name)
-
-
-def _leave_one_out(own: pd.DataFrame, validation_share: float, seed: int) -> Folds:
-    for speaker in sorted(own["speaker"].unique()):
+def _leave_one_out(wanted: _Wanted) -> Folds:
+    for speaker in sorted(wanted.clips["speaker"].unique()):
         name = f"leave_one_speaker_out/{speaker}"
-        yield name, _with_validation(own, {speaker}, validation_share, seed, name)
+        testing = (wanted.clips["speaker"] == speaker).to_numpy()
+        yield name, _sides(wanted, testing, _validating(wanted, testing, name))
 
 
-def _speaker_folds(own: pd.DataFrame, folds: int, validation_share: float, seed: int) -> Folds:
-    """Folds with about the same number of clips of each word: the largest speaker first, to where it fits best."""
-    counts = pd.crosstab(own["speaker"], own["word"]).sort_index()
-    if not 2 <= folds <= len(counts):
-        todo = f"give a number from 2 to {len(counts)}, the number of speakers"
-        raise UserError(f"{folds} folds of {len(counts)} speakers", "splits: folds", todo)
-    rng = np.random.default_rng(derive_seed(seed, "speakers", folds))
-    order = counts.index.to_numpy()[rng.permutation(len(counts))]
-    sizes = counts.sum(axis=1)
-    order = sorted(order, key=lambda speaker: -sizes[speaker])
-    target = counts.sum().to_numpy() / folds
-    filled = np.zeros((folds, counts.shape[1]))
-    member: dict[str, int] = {}
-    for speaker in order:
-        own_counts = counts.loc[speaker].to_numpy()
-        change = ((filled + own_counts - target) ** 2).sum(1) - ((filled - target) ** 2).sum(1)
-        fold = int(change.argmin())
-        filled[fold] += own_counts
-        member[speaker] = fold
-    for number in range(folds):
-        name = f"speakers/{number + 1}-of-{folds}"
-        test = {speaker for speaker, fold in member.items() if fold == number}
-        yield name, _with_validation(own, test, validation_share, seed, name)
+def _speaker_folds(wanted: _Wanted) -> Folds:
+    fold = _balanced(wanted.clips, wanted.folds, derive_seed(wanted.seed, "speakers", wanted.folds))
+    for number in range(wanted.folds):
+        name = f"speakers/{number + 1}-of-{wanted.folds}"
+        testing = fold == number
+        yield name, _sides(wanted, testing, _validating(wanted, testing, name))
 
 
-def _with_validation(own: pd.DataFrame, test: set[str], share: float, seed: int, name: str) -> pd.Series:
-    """Sides by speaker: ``test`` tests, a drawn share of the others (at least one) validates, the rest trains."""
-    others = np.array(sorted(set(own["speaker"]) - test))
-    rng = np.random.default_rng(derive_seed(seed, name, "validation"))
-    chosen = set(others[rng.permutation(len(others))][: max(1, round(share * len(others)))])
-    side_of = dict.fromkeys(others, "train") | dict.fromkeys(chosen, "validation") | dict.fromkeys(test, "test")
-    return _by_speaker(own, side_of)
+_MAKERS: dict[str, Callable[[_Wanted], Folds]] = {
+    "official": _official,
+    "hash": _hash,
+    "speakers": _speaker_folds,
+    "leave_one_speaker_out": _leave_one_out,
+    "published": _published,
+}
+
+
+def _sides(wanted: _Wanted, testing: np.ndarray, validating: np.ndarray) -> pd.Series:
+    sides = np.where(testing, "test", np.where(validating, "validation", "train"))
+    return pd.Series(sides, wanted.clips.index, name="side")
+
+
+def _validating(wanted: _Wanted, testing: np.ndarray, name: str) -> np.ndarray:
+    """Clips of the speakers who validate, bool (clips,): one of the balanced groups of those who do not test."""
+    others = wanted.clips[~testing]
+    n_speakers = others["speaker"].nunique()
+    if n_speakers < 2:
+        todo = "more speakers are needed"
+        raise UserError(f"split {name} leaves {n_speakers} speakers to train and to validate", wanted.corpus, todo)
+    groups = min(n_speakers, round(1 / wanted.validation_share))
+    seed = derive_seed(wanted.seed, name, "validation")
+    chosen = np.random.default_rng(seed).integers(groups)
+    found = np.zeros(len(wanted.clips), bool)
+    found[~testing] = _balanced(others, groups, seed) == chosen
+    return found
+
+
+def _balanced(clips: pd.DataFrame, folds: int, seed: int) -> np.ndarray:
+    """The fold of each clip, int (clips,): whole speakers, in each fold about as many clips of each word.
+
+    Speakers are drawn in a seeded order, those with many clips before those with few (by powers of two), and each goes
+    to the fold that has the least of what he or she says, every word and the sum of all counting alike. That is the
+    greedy step for least squares of the folds' shares.
+    """
+    speaker, names = pd.factorize(clips["speaker"], sort=True)
+    word, words = pd.factorize(clips["word"], sort=True)
+    if not 2 <= folds <= len(names):
+        todo = f"give a number from 2 to {len(names)}, the number of speakers"
+        raise UserError(f"{folds} folds of {len(names)} speakers", "splits: folds", todo)
+    counts = np.zeros((len(names), len(words)))
+    np.add.at(counts, (speaker, word), 1)
+    shares = np.column_stack([counts / counts.sum(0), counts.sum(1) / counts.sum()])
+    drawn = np.random.default_rng(seed).permutation(len(names))
+    size = np.floor(np.log2(counts.sum(1)))[drawn]
+    filled = np.zeros((folds, shares.shape[1]))
+    fold_of = np.zeros(len(names), np.int64)
+    for who in drawn[np.argsort(-size, kind="stable")]:
+        fold_of[who] = np.argmin(filled @ shares[who])
+        filled[fold_of[who]] += shares[who]
+    return fold_of[speaker]
 
 
 def _with_official_test(corpus: Corpus, sides: pd.Series) -> pd.Series:
-    """The scheme's training and validation sides, and the official test set as the test side."""
-    if "official_label" not in corpus.clips:
+    """The scheme's training and validation sides, and the official test set, whole, as the test side."""
+    label = corpus.clips["official_label"] if "official_label" in corpus.clips else pd.Series("", corpus.clips.index)
+    official = corpus.clips["clip"][label != ""]
+    if not len(official):
         raise UserError("the official test set was not read with the corpus", corpus.name, "use a corpus that has one")
-    official = corpus.clips.loc[corpus.clips["official_label"] != "", "clip"]
     test = pd.Series("test", index=pd.Index(official, name="clip"), name="side")
-    return pd.concat([sides[sides != "test"], test])
+    return pd.concat([sides[sides != "test"], test]).sort_index()
 
 
-def _duplicates(sides: pd.Series, by_clip: pd.DataFrame, hashes: pd.Series | None) -> pd.DataFrame:
+def _duplicates(sides: pd.Series, rows: pd.DataFrame, hashes: pd.Series | None) -> pd.DataFrame:
     columns = ["sha256", "clip", "word", "speaker", "side"]
     if hashes is None:
-        return pd.DataFrame(columns=columns)
-    known = hashes[hashes.notna() & (hashes != "")]
-    twice = known[known.duplicated(keep=False)]
-    rows = by_clip.reindex(twice.index)[["word", "speaker"]].assign(sha256=twice, side=sides.reindex(twice.index))
-    return rows.rename_axis("clip").reset_index()[columns].sort_values(["sha256", "clip"], ignore_index=True)
+        return pd.DataFrame({column: [] for column in columns}, dtype=str)
+    content = _content(sides, hashes)
+    twice = content.duplicated(keep=False)
+    found = rows.loc[twice, ["word", "speaker"]].assign(sha256=content[twice], side=sides[twice])
+    return found.rename_axis("clip").reset_index()[columns].sort_values(["sha256", "clip"], ignore_index=True)

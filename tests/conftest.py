@@ -42,3 +42,9 @@ def write_tone_tree(root: Path, words=WORDS, n_speakers: int = 10, n_takes: int 
 def tone_tree(tmp_path_factory) -> Path:
     """Folder ``speech_commands_v0.01`` with 4 words × 10 speakers × 2 takes; do not write into it."""
     return write_tone_tree(tmp_path_factory.mktemp("data") / "speech_commands_v0.01")
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The checkout that the tests belong to."""
+    return Path(__file__).resolve().parent.parent

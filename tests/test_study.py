@@ -47,7 +47,7 @@ BASE = {
     "splits": ["hash", {"scheme": "speakers", "folds": 3}],
     "labels": ["kws12", {"scheme": "keywords", "keywords": ["yes", "no"]}],
     "models": {
-        "toy": {"size": [1, 2, 3], "frontend": {"rate": [8000, 16000]}},
+        "toy": {"size": [1, 2, 3], "rate": [0.25, 0.5], "frontend": {"rate": [8000, 16000]}},
         "wide": {"model": "toy", "widths": [5, 6], "labels": {"unknown": "words"}, "limits": {"cell_minutes": 2}},
     },
 }
@@ -65,16 +65,16 @@ def base(folder) -> Study:
 
 
 def test_every_combination_is_a_cell(base):
-    # 2 corpora × 2 splits × 2 labels × (3 sizes × 2 rates + 1) × 2 seeds
-    assert len(base.cells) == 2 * 2 * 2 * 7 * 2
+    # 2 corpora × 2 splits × 2 labels × (3 sizes × 2 rates × 2 frontends + 1) × 2 seeds
+    assert len(base.cells) == 2 * 2 * 2 * 13 * 2
     assert len({cell.id for cell in base.cells}) == len(base.cells)
     assert len({cell.key("t", {}) for cell in base.cells}) == len(base.cells)
     assert base.name == "r" and base.resolved["seeds"] == [0, 1] and base.keep_models is False
     first = base.cells[0]
     assert (first.corpus, first.entry, first.model, first.seed, first.study_seed) == ("synthetic", "toy", "toy", 0, 5)
-    assert first.settings == {"size": 1, "rate": 0.5, "widths": (1, 2)}
+    assert first.settings == {"size": 1, "rate": 0.25, "widths": (1, 2)}
     assert first.frontend["kind"] == "mfcc" and first.frontend["rate"] == 8000
-    assert first.setting == "size=1, frontend.rate=8000"
+    assert first.setting == "size=1, rate=0.25, frontend.rate=8000"
     assert first.limits == {"cell_minutes": 60.0, "memory_mb": 16000, "bad_share": 0.01}
     wide = next(cell for cell in base.cells if cell.entry == "wide")
     assert wide.settings["widths"] == (5, 6) and wide.setting == "" and wide.limits["cell_minutes"] == 2
@@ -128,6 +128,7 @@ def test_a_cell_survives_json(base):
     for cell in base.cells:
         again = Cell(**json.loads(json.dumps(asdict(cell))))
         assert again == cell and again.id == cell.id
+        assert replace(cell, settings=dict(reversed(cell.settings.items()))).id == cell.id
         assert isinstance(again.settings["widths"], tuple)
 
 
@@ -149,6 +150,7 @@ def test_order_and_company_change_no_cell(folder, base, random):
     recipe["seeds"] = random.sample([0, 1], 2)
     toy = recipe["models"]["toy"]
     random.shuffle(toy["size"])
+    random.shuffle(toy["rate"])
     random.shuffle(toy["frontend"]["rate"])
     mixed = {name: dict(random.sample(list(entry.items()), len(entry))) for name, entry in recipe["models"].items()}
     recipe["models"] = dict(random.sample(list(mixed.items()), len(mixed)))
@@ -161,7 +163,8 @@ def test_order_and_company_change_no_cell(folder, base, random):
     fewer = copy.deepcopy(recipe)
     for key in ("corpora", "splits", "labels", "seeds"):
         fewer[key] = fewer[key][:1]
-    fewer["models"]["toy"]["size"] = fewer["models"]["toy"]["size"][0]
+    for name in ("size", "rate"):
+        fewer["models"]["toy"][name] = fewer["models"]["toy"][name][0]
     kept = study(folder, fewer, "fewer").cells
     assert len(kept) == 3
     for cell in kept:

@@ -124,7 +124,7 @@ def recall(confusion: np.ndarray) -> np.ndarray:
 
 def macro_f1(confusion: np.ndarray) -> float:
     """Mean F1 over the labels that occur in the truth."""
-    present = confusion.sum(axis=0) > 0
+    present = confusion.sum(axis=1) > 0
     f1 = 2 * np.diag(confusion)[present] / (confusion.sum(axis=1) + confusion.sum(axis=0))[present]
     return float(f1.mean())
 

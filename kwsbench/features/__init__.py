@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -11,7 +12,8 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-VERSION = 1
+VERSION = 2
+WEBRTC_RATES = (8000, 16000, 32000, 48000)
 
 
 @dataclass(frozen=True)
@@ -25,14 +27,14 @@ class Frontend:
     resample : "polyphase": Kaiser-windowed filter; "fft": cut the spectrum of the whole recording, as the seeds did.
     vad : trim to where there is speech: "energy" (frames within 30 dB of the loudest), "webrtc" (extra ``vad``).
     seconds : length to pad or chop to.
-    fit : where the padding goes: "end", "start" (the seed kernel's), "center"; "none": clips keep their own length, up to
-        ``seconds``.
+    fit : where the padding goes: "end", "start" (the seed kernel's), "center"; "none": clips keep their own length, up
+        to ``seconds``.
     scale : samples as "int16" values, as the seeds and python_speech_features take them, or "unit": in [−1, 1).
     window, window_ms, step_ms : frames.
     last_frame : samples after the last whole frame are dropped, or padded with zeros to a frame.
     n_fft : points; 0: the window's length for a spectrogram, the next power of two for the others.
     low_hz, high_hz : of the filter banks; high_hz 0: half the rate.
-    n_filters : mel or Bark bands; 0: 40 (log_mel), 26 (mfcc), one a Bark (plp).
+    n_filters : mel or Bark bands; 0: 40 (log_mel), 26 (mfcc), one a Bark and one (plp).
     n_cepstra : coefficients of mfcc and plp.
     preemphasis : of mfcc and plp; 0: none.
     lifter : of the cepstra; 0: none.
@@ -69,38 +71,43 @@ class Frontend:
     stack: int = 1
 
     def __post_init__(self) -> None:
-        checks = {
-            "rate": self.rate >= 1000,
-            "seconds": self.n_samples >= 2,
-            "step_ms": self.kind == "waveform" or self.step >= 1,
-            "window_ms": self.kind == "waveform" or self.window_samples >= 2,
-            "n_fft": self.n_fft == 0 or self.n_fft >= self.window_samples,
-            "high_hz": self.high_hz == 0 or self.low_hz < self.high_hz <= self.rate / 2,
-            "stack": self.stack >= 1,
-            "eps": self.eps > 0,
+        frames = self.kind != "waveform"
+        checks = {  # setting → (good, what would be)
+            "rate": (self.rate >= 1000, "1000 or more"),
+            "vad": (self.vad != "webrtc" or self.rate in WEBRTC_RATES, f"another, or a rate of {WEBRTC_RATES}"),
+            "seconds": (self.n_samples >= 2, "more than 0"),
+            "step_ms": (not frames or self.step >= 1, "a sample or more"),
+            "window_ms": (not frames or self.window_samples >= 2, "two samples or more"),
+            "n_fft": (self.n_fft == 0 or self.n_fft >= self.window_samples, "0, or the window's samples or more"),
+            "low_hz": (0 <= self.low_hz < self.top_hz, f"from 0 to below {self.top_hz:g}"),
+            "high_hz": (self.top_hz <= self.rate / 2, f"at most {self.rate / 2:g}, half the rate"),
+            "n_cepstra": (1 <= self.n_cepstra <= self.most_cepstra, f"from 1 to {self.most_cepstra}"),
+            "lifter": (self.lifter >= 0, "0 or more"),
+            "deltas": (self.deltas in (0, 1, 2), "0, 1 or 2"),
+            "stack": (self.stack >= 1, "1 or more"),
+            "eps": (self.eps > 0, "more than 0"),
         }
-        for name, good in checks.items():
+        for name, (good, want) in checks.items():
             if not good:
-                raise UserError(
-                    f"{name} is {getattr(self, name)}", "frontend", "see the settings of Frontend in README"
-                )
-        if self.kind != "waveform" and self.n_frames < 1:
-            raise UserError(f"{self.seconds} s hold no frame of {self.window_ms} ms", "frontend", "make seconds longer")
+                raise UserError(f"{name} is {getattr(self, name)}", "frontend", f"give {want}")
+        if frames and self.n_frames < 1:
+            what = f"{self.seconds} s hold no {self.stack} frames of {self.window_ms} ms every {self.step_ms} ms"
+            raise UserError(what, "frontend", "make seconds longer")
 
     # -- sizes, each computed here and nowhere else ----------------------------------------------------------------
 
     @property
     def n_samples(self) -> int:
         """Samples of a clip."""
-        return round(self.seconds * self.rate)
+        return _whole(self.seconds * self.rate)
 
     @property
     def window_samples(self) -> int:
-        return round(self.window_ms * self.rate / 1000)
+        return _whole(self.window_ms * self.rate / 1000)
 
     @property
     def step(self) -> int:
-        return round(self.step_ms * self.rate / 1000)
+        return _whole(self.step_ms * self.rate / 1000)
 
     @property
     def fft_points(self) -> int:
@@ -111,7 +118,23 @@ class Frontend:
     @property
     def bands(self) -> int:
         """Filters of the mel or Bark bank."""
-        return self.n_filters or {"log_mel": 40, "mfcc": 26}.get(self.kind, 0)
+        if self.n_filters or self.kind in ("waveform", "log_spectrogram"):
+            return self.n_filters
+        if self.kind == "plp":
+            from kwsbench.features.scales import barks
+
+            return barks(self.rate)
+        return 40 if self.kind == "log_mel" else 26
+
+    @property
+    def top_hz(self) -> float:
+        """Where the filter banks end."""
+        return self.high_hz or self.rate / 2
+
+    @property
+    def most_cepstra(self) -> int:
+        """Cepstra that the bands give; any number where there are none."""
+        return self.bands if self.kind in ("mfcc", "plp") else max(self.n_cepstra, 1)
 
     def frames_of(self, samples: int) -> int:
         """Frames, before stacking, that so many samples give."""
@@ -144,8 +167,8 @@ class Frontend:
 
         if self.kind == "waveform":
             return np.ones(len(samples), np.int64)
-        raw = np.array([self.frames_of(int(n)) for n in np.unique(samples)], np.int64)
-        own = raw[np.searchsorted(np.unique(samples), samples)]
+        known, which = np.unique(samples, return_inverse=True)
+        own = np.array([self.frames_of(int(n)) for n in known], np.int64)[which]
         return np.clip(own // self.stack, 1, self.n_frames)
 
     # -- the way from samples to frames ----------------------------------------------------------------------------
@@ -168,3 +191,14 @@ class Frontend:
         }[self.kind](x, self)
         raw = None if lengths is None else lengths * self.stack
         return frames.stacked(frames.with_deltas(static, self.deltas, raw), self.stack)
+
+    def frames_numpy(self, waves: np.ndarray, lengths: np.ndarray | None = None) -> np.ndarray:
+        """int16 (n, samples), and lengths int64 (n,) in frames → float32 (n, frames, dims); ``frames`` on all cores."""
+        from kwsbench.features.batches import frames_of_many
+
+        return frames_of_many(self, waves, lengths)
+
+
+def _whole(x: float) -> int:
+    """The nearest integer; halves go up, as in python_speech_features."""
+    return math.floor(x + 0.5)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from kwsbench.features.frames import windowed
+from kwsbench.features.scales import hz_to_bark
 from kwsbench.features.spectral import mel_bank, power_spectrum
 
 if TYPE_CHECKING:
@@ -25,9 +26,13 @@ def preemphasised(x: Tensor, amount: float) -> Tensor:
 
 
 def mfcc(x: Tensor, frontend: Frontend) -> Tensor:
-    """Mel-frequency cepstra as python_speech_features computes them (Davis & Mermelstein 1980; HTK's DCT and lifter)."""
+    """Mel-frequency cepstra as python_speech_features computes them.
+
+    Source: S. Davis, P. Mermelstein, "Comparison of parametric representations for monosyllabic word recognition",
+    IEEE ASSP 28 (1980); orthonormal DCT and sine lifter as in HTK.
+    """
     power, energy = _power(x, frontend)
-    bank = mel_bank(frontend.bands, frontend.fft_points, frontend.rate, frontend.low_hz, frontend.high_hz)
+    bank = mel_bank(frontend.bands, frontend.fft_points, frontend.rate, frontend.low_hz, frontend.top_hz, on_bins=True)
     bands = torch.log((power @ bank.to(x.device).T).clamp(min=LEAST_ENERGY))
     cepstra = bands @ dct_matrix(frontend.bands, frontend.n_cepstra).to(x.device)
     return _finished(cepstra, energy, frontend)
@@ -37,16 +42,17 @@ def plp(x: Tensor, frontend: Frontend) -> Tensor:
     """Perceptual linear prediction: Bark bands, equal loudness, cube root, all-pole model, cepstra.
 
     Source: H. Hermansky, "Perceptual linear predictive (PLP) analysis of speech", JASA 87 (1990), equations 3 to 11.
+
+    Bands reach from 0 Hz to half the rate.
     """
     power, energy = _power(x, frontend)
-    bank, loudness = bark_bank(frontend.n_filters, frontend.fft_points, frontend.rate)
+    bank, loudness = bark_bank(frontend.bands, frontend.fft_points, frontend.rate)
     bands = (power @ bank.to(x.device).T) * loudness.to(x.device)
     bands = bands.clamp(min=LEAST_ENERGY) ** (1 / 3)
     bands[..., 0], bands[..., -1] = bands[..., 1], bands[..., -2]  # the ends lie outside of what was measured
     order = frontend.n_cepstra - 1
-    symmetric = torch.cat([bands, bands[..., 1:-1].flip(-1)], -1)
-    correlation = torch.fft.ifft(symmetric).real[..., : order + 1]
-    coefficients, error = levinson_durbin(correlation.double())
+    correlation = torch.fft.irfft(bands.double(), 2 * (frontend.bands - 1))[..., : order + 1]
+    coefficients, error = levinson_durbin(correlation)
     return _finished(cepstra_of_model(coefficients, error).float(), energy, frontend)
 
 
@@ -76,27 +82,26 @@ def dct_matrix(n_bands: int, n_cepstra: int) -> Tensor:
     return torch.tensor(matrix, dtype=torch.float32)
 
 
-def hz_to_bark(hz: np.ndarray | float) -> np.ndarray:
-    """6 asinh(f / 600), Hermansky's equation 3."""
-    return 6 * np.arcsinh(np.asarray(hz) / 600)
-
-
 @lru_cache(maxsize=16)
 def bark_bank(n: int, n_fft: int, rate: int) -> tuple[Tensor, Tensor]:
-    """Critical-band curves about one Bark apart (n, bins), and the equal-loudness weight of each (n,).
+    """Critical-band curves evenly spaced in Bark (n, bins), and the equal-loudness weight of each (n,), at most 1.
 
-    With ``n`` 0 as many bands as there are Barks, and one. Equations 4 (masking curve) and 7 (loudness).
+    Equations 4 (masking curve), 7 and, where there is more to hear than 5 kHz, 8 (loudness).
     """
-    highest = float(hz_to_bark(rate / 2))
-    n = n or math.ceil(highest) + 1
-    centres = np.linspace(0, highest, n)
+    centres = np.linspace(0, float(hz_to_bark(rate / 2)), n)
     bins = hz_to_bark(np.arange(n_fft // 2 + 1) * rate / n_fft)
     z = bins[None, :] - centres[:, None]
     curve = np.where(z < -0.5, 10 ** np.minimum(2.5 * (z + 0.5), 0), np.where(z > 0.5, 10 ** (-1.0 * (z - 0.5)), 1.0))
     curve[(z < -1.3) | (z > 2.5)] = 0
-    w2 = (2 * np.pi * 600 * np.sinh(centres / 6)) ** 2
-    loudness = (w2 + 56.8e6) * w2**2 / ((w2 + 6.3e6) ** 2 * (w2 + 0.38e9))
+    loudness = equal_loudness(600 * np.sinh(centres / 6), steep=rate > 10000)
     return torch.tensor(curve, dtype=torch.float32), torch.tensor(loudness / loudness.max(), dtype=torch.float32)
+
+
+def equal_loudness(hz: np.ndarray, steep: bool) -> np.ndarray:
+    """How loud equal powers sound, Hermansky's equation 7; ``steep``: equation 8, with the fall beyond 5 kHz."""
+    w2 = (2 * np.pi * np.asarray(hz)) ** 2
+    weight = (w2 + 56.8e6) * w2**2 / ((w2 + 6.3e6) ** 2 * (w2 + 0.38e9))
+    return weight / (w2**3 / 9.58e26 + 1) if steep else weight
 
 
 def levinson_durbin(r: Tensor) -> tuple[Tensor, Tensor]:

@@ -100,7 +100,7 @@ def moments(total: Tensor, squares: Tensor, count: Tensor) -> tuple[Tensor, Tens
 
 
 def normalised(x: Tensor, mean: Tensor, deviation: Tensor, lengths: Tensor) -> Tensor:
-    """(x − mean) / deviation in each clip's own frames, zero in its padding; mean and deviation (dims,) or (n, dims)."""
+    """(x − mean) / deviation in each clip's own frames, zero in its padding; the moments are (dims,) or (n, dims)."""
     if mean.ndim == 2:
         mean, deviation = mean[:, None], deviation[:, None]
     return (x - mean) / deviation * inside(lengths, x.shape[1])[:, :, None]

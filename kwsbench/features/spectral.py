@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from kwsbench.features.frames import window_of, windowed
+from kwsbench.features.scales import hz_to_mel, mel_to_hz
 
 if TYPE_CHECKING:
     from kwsbench.features import Frontend
@@ -34,7 +35,7 @@ def log_spectrogram(x: Tensor, frontend: Frontend) -> Tensor:
 def log_mel(x: Tensor, frontend: Frontend) -> Tensor:
     """Log of triangular mel bands of the power spectrum, none below eps."""
     power = power_spectrum(windowed(x, frontend, symmetric=True), frontend.fft_points)
-    bank = mel_bank(frontend.bands, frontend.fft_points, frontend.rate, frontend.low_hz, frontend.high_hz)
+    bank = mel_bank(frontend.bands, frontend.fft_points, frontend.rate, frontend.low_hz, frontend.top_hz, on_bins=False)
     return torch.log((power @ bank.to(x.device).T).clamp(min=frontend.eps))
 
 
@@ -48,21 +49,14 @@ def power_spectrum(frames: Tensor, n_fft: int) -> Tensor:
     return _power(frames, n_fft) / n_fft
 
 
-def hz_to_mel(hz: np.ndarray | float) -> np.ndarray:
-    """2595 log10(1 + f / 700), O'Shaughnessy's formula as HTK uses it."""
-    return 2595 * np.log10(1 + np.asarray(hz) / 700)
-
-
-def mel_to_hz(mel: np.ndarray | float) -> np.ndarray:
-    """Inverse of ``hz_to_mel``."""
-    return 700 * (10 ** (np.asarray(mel) / 2595) - 1)
-
-
 @lru_cache(maxsize=64)
-def mel_bank(n: int, n_fft: int, rate: int, low_hz: float, high_hz: float) -> Tensor:
-    """Triangles evenly spaced on the mel scale, corners on FFT bins as python_speech_features rounds them: (n, bins)."""
-    corners = np.linspace(hz_to_mel(low_hz), hz_to_mel(high_hz or rate / 2), n + 2)
-    bins = np.floor((n_fft + 1) * mel_to_hz(corners) / rate)
+def mel_bank(n: int, n_fft: int, rate: int, low_hz: float, high_hz: float, on_bins: bool) -> Tensor:
+    """Triangles of height 1, their corners evenly spaced on the mel scale: (n, bins).
+
+    ``on_bins``: corners moved down to FFT bins as in python_speech_features; of very many bands the lowest are empty.
+    """
+    corners = mel_to_hz(np.linspace(hz_to_mel(low_hz), hz_to_mel(high_hz), n + 2))
+    bins = np.floor((n_fft + 1) * corners / rate) if on_bins else n_fft * corners / rate
     k = np.arange(n_fft // 2 + 1)
     left, centre, right = bins[:-2, None], bins[1:-1, None], bins[2:, None]
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -43,7 +43,13 @@ class GMM:
     prior : share of the training clips, or the same for each word.
     """
 
-    frontend: ClassVar[Mapping[str, object]] = {"kind": "mfcc", "deltas": 2, "normalise": "utterance"}
+    frontend: ClassVar[Mapping[str, object]] = {
+        "kind": "mfcc",
+        "n_filters": 20,
+        "deltas": 2,
+        "normalise": "utterance",
+        "fit": "none",
+    }
 
     def __init__(
         self,

@@ -33,26 +33,33 @@ class WordHMM:
     unknown_mixtures : Gaussians of a state of the word ``unknown``, which has to cover many words.
     start : first alignment of frames to states: equal parts of each clip, or k-means clusters in order of time.
     skips : whether a state may be jumped over.
-    variance_floor : smallest variance of a component, as a share of the variance of all training frames.
+    variance_floor : smallest variance of a component, as a share of the variance of all training frames. The default is
+        far above what numerical safety needs: it makes components smooth enough for speakers never heard.
     n_iter : most iterations of EM.
     tol : EM of a word stops once an iteration gains less than this log likelihood, in nats a frame.
     prior : share of the training clips, or the same for each word.
     max_clips_per_word : a budget: train each word on so many clips drawn at random; 0: all.
     """
 
-    frontend: ClassVar[Mapping[str, object]] = {"kind": "mfcc", "deltas": 2, "normalise": "utterance"}
+    frontend: ClassVar[Mapping[str, object]] = {
+        "kind": "mfcc",
+        "n_filters": 20,
+        "deltas": 2,
+        "normalise": "utterance",
+        "fit": "none",
+    }
 
     def __init__(
         self,
         *,
         states: int = 8,
-        mixtures: int = 4,
+        mixtures: int = 8,
         silence_states: int = 3,
-        unknown_mixtures: int = 8,
+        unknown_mixtures: int = 16,
         start: Literal["equal", "kmeans"] = "equal",
         skips: bool = False,
-        variance_floor: float = 0.01,
-        n_iter: int = 20,
+        variance_floor: float = 0.4,
+        n_iter: int = 10,
         tol: float = 1e-3,
         prior: Literal["train", "uniform"] = "train",
         max_clips_per_word: int = 0,

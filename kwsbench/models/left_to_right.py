@@ -2,7 +2,8 @@
 
 Differences from ``hmmlearn.hmm.GMMHMM`` (0.3): the E-step works on blocks of concatenated clips; no k-means of its
 own before fitting, the start is given; the variance floor, which hmmlearn's M-step ignores, is imposed after every
-iteration; a state or component that no frame chooses keeps its former estimate instead of becoming 0/0.
+iteration; a state or component that no frame chooses keeps its former estimate instead of becoming 0/0 (hmmlearn
+divides by "occupation + 1 - 1", which is 0 already where the occupation is below 1e-16).
 """
 
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from hmmlearn import _hmmc, hmm
 from kwsbench.models.gaussians import clip_blocks, log_densities, log_sum_exp, natural_parameters
 from kwsbench.models.markov import HMM
 
+LEAST_FRAMES = 1e-6  # a state or component that holds fewer frames in all has nothing to be estimated from
 START_FRAMES = 4096  # so many frames of a state at most are clustered for its first mixture
 
 
@@ -100,11 +102,11 @@ class LeftToRightGMMHMM(hmm.GMMHMM):
         before = self.estimates
         with np.errstate(divide="ignore", invalid="ignore"):
             super()._do_mstep(stats)
-        empty, unseen = stats["post_sum"] == 0, stats["post_mix_sum"] == 0
+        empty, unseen = stats["post_sum"] < LEAST_FRAMES, stats["post_mix_sum"] < LEAST_FRAMES
         self.weights_[empty] = before.weights[empty]
         self.means_[unseen] = before.means[unseen]
         self.covars_[unseen] = before.variances[unseen]
-        stuck = self.transmat_.sum(axis=1) == 0
+        stuck = stats["trans"].sum(axis=1) < LEAST_FRAMES
         self.transmat_[stuck] = before.transitions[stuck]
         self.covars_ = np.maximum(self.covars_, self.variance_floor)
         if self.report:

@@ -4,19 +4,19 @@ What happens to a clip depends on the seed, the epoch and the clip's place in it
 where a training was resumed.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kwsbench.errors import UserError
-from kwsbench.noise import colored_noise
+from kwsbench.noise import COLORS, colored_noise
 from kwsbench.seeds import derive_seed
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-COLORS = ("white", "pink", "blue", "brown", "violet")
 COLOR_SECONDS = 30  # of each coloured noise that stretches are cut from
 COLOR_RMS = 3000.0  # of int16; any level will do, for the mix is set by the ratio
 
@@ -92,7 +92,7 @@ class Augmenter:
         n: int,
         n_samples: int,
         rate: int,
-        recordings: list[np.ndarray],
+        recordings: Sequence[np.ndarray],
         seed: int,
         device: str,
     ) -> None:

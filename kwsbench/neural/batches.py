@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kwsbench.audio import FULL_SCALE
 from kwsbench.neural.augment import Augmentation, Augmenter, Draws
 from kwsbench.neural.device import RESIDENT_SHARE, free_bytes
 
@@ -70,9 +71,9 @@ class Batches:
         rows = self.rows.take(index)
         targets = self.targets[torch.from_numpy(index).to(self.device)]
         if self.augmenter is None:
-            return (rows if rows.is_floating_point() else rows.float() / 32768), targets
+            return (rows if rows.is_floating_point() else rows.float() / FULL_SCALE), targets
         lengths = self.lengths[torch.from_numpy(index).to(self.device)]
-        waves = self.augmenter.apply(rows.float() / 32768, lengths, self._draws(epoch), index)
+        waves = self.augmenter.apply(rows.float() / FULL_SCALE, lengths, self._draws(epoch), index)
         return (self.clips.frames(waves, index) if self.input == "features" else waves), targets
 
     def _draws(self, epoch: int) -> Draws:

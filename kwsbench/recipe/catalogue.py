@@ -16,8 +16,8 @@ from kwsbench.recipe.form import Limits
 from kwsbench.recipe.settings import Setting, settings_of
 from kwsbench.recipe.source import nearest
 
-# keyword arguments that the program hands over by itself
-_OURS = ("seed", "progress", "noise")
+# keyword arguments of make_splits and label_split that the program hands over by itself
+_OURS = ("seed", "noise")
 
 
 class Catalogue:
@@ -95,7 +95,7 @@ class Catalogue:
         ------
         UserError : no such corpus, with the nearest name.
         """
-        return settings_of(_loader(name), leave_out=_OURS)
+        return settings_of(_loader(name), leave_out=("progress",))
 
 
 def _loader(name: str) -> Callable[..., Any]:

@@ -25,18 +25,19 @@ def json_schema() -> dict[str, Any]:
             "limits": json_object(catalogue.entry_limits),
         }
         definitions[name] = json_object(settings, matrix=True, **parts)
+    named, other = {"required": ["model"]}, {"$ref": "#/$defs/entry"}
     # an entry under a name of its own says which model it is; one from outside is checked by the program alone
     branches = [
-        {"if": {"properties": {"model": {"const": name}}}, "then": {"$ref": f"#/$defs/{name}"}} for name in MODELS
+        {"if": {"properties": {"model": {"const": name}}, **named}, "then": {"$ref": f"#/$defs/{name}"}}
+        for name in MODELS
     ]
-    named, other = {"required": ["model"]}, {"$ref": "#/$defs/entry"}
     models = {
         "type": "object",
         "properties": {name: {"if": named, "then": other, "else": {"$ref": f"#/$defs/{name}"}} for name in MODELS},
         "additionalProperties": other,
         "minProperties": 1,
     }
-    definitions["entry"] = {"type": "object", "required": ["model"], "allOf": branches}
+    definitions["entry"] = {"type": "object", **named, "allOf": branches}
     corpora = {name: json_object(catalogue.corpus(name)) for name in CORPORA}
     name_of_corpus = {"enum": sorted(CORPORA)}
     blocks: dict[str, Any] = {

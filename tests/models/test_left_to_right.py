@@ -104,6 +104,17 @@ def test_a_component_that_no_frame_chooses_keeps_its_place(word):
     assert np.isfinite(model.estimates.log_likelihoods(*word)).all()
 
 
+@pytest.mark.parametrize("deviations", [5, 9, 13, 19])  # occupations of about 1e-20, 1e-70, 1e-145, 1e-310
+def test_a_component_that_hardly_any_frame_chooses_stays_finite(deviations):
+    frames, lengths = np.random.default_rng(0).normal(size=(100, 4)), np.full(10, 10)
+    means = np.array([[np.zeros(4), np.full(4, deviations)]])
+    first = HMM(np.ones(1), np.ones((1, 1)), np.array([[0.5, 0.5]]), means, np.ones((1, 2, 4)))
+    estimates = LeftToRightGMMHMM(first, np.full(4, 0.01), n_iter=1, tol=0, report=None).fit(frames, lengths).estimates
+    np.testing.assert_array_equal(estimates.means[0, 1], means[0, 1])
+    np.testing.assert_array_equal(estimates.variances[0, 1], np.ones(4))
+    np.testing.assert_allclose(estimates.means[0, 0], frames.mean(axis=0), atol=1e-6)
+
+
 def test_equal_parts_are_where_it_starts():
     lengths = np.array([6, 9, 3])
     place = np.concatenate([np.arange(n) * STATES // n for n in lengths])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from kwsbench.recipe import Recipe, json_schema, load_recipe
 
 # JSON writes other characters as two surrogates, which YAML does not join
-TEXTS = st.text(st.characters(max_codepoint=0xFFFF, exclude_categories=["Cs"]))
+TEXTS = st.text(st.characters(max_codepoint=0xFFFF, exclude_categories=["Cs"]), max_size=20)
 SETTINGS = {
     "size": st.integers(1, 5),
     "rate_of_learning": st.floats(-1e3, 1e3),
@@ -139,6 +139,7 @@ def test_the_json_schema_refuses_what_the_program_refuses(write):
     for wrong in (
         {"models": {"toy": {"sise": 3}}},
         {"models": {"toy": {"size": "3"}}},
+        {"models": {"mine": {}}},
         {"models": {"mine": {"size": 3}}},
         {"models": {"mine": {"model": "toy", "sise": 3}}},
         {"models": {"toy": {"frontend": {"rat": 3}}}},

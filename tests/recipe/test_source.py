@@ -32,8 +32,8 @@ def test_yaml_is_version_1_2():
     assert scalars("no: 1\noff: 2") == {"no": 1, "off": 2}
 
 
-# JSON writes other characters as two surrogates, which YAML does not join
-TEXTS = st.text(st.characters(max_codepoint=0xFFFF, exclude_categories=["Cs"]))
+# JSON writes other characters as two surrogates, which YAML does not join; a key of YAML ends within 1,024 characters
+TEXTS = st.text(st.characters(max_codepoint=0xFFFF, exclude_categories=["Cs"]), max_size=40)
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXTS
 
 
@@ -105,6 +105,9 @@ def test_extends_in_a_circle(write, mistakes):
     write("seed: 1\nextends: ./a.yaml\n", "b.yaml")
     (found, _) = mistakes(Path("a.yaml"))
     assert found == "b.yaml:2: extends goes in a circle: a.yaml → b.yaml → a.yaml"
+    write("", "sub/empty.yaml")
+    (found, _) = mistakes(write("extends: sub/../r.yaml\n"))
+    assert found == "r.yaml:1: extends goes in a circle: r.yaml → sub/../r.yaml"
 
 
 def test_overrides_set_values(write):

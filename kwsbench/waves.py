@@ -1,0 +1,90 @@
+"""Rows of a task → waveforms of one length at one rate: cut, scaled, resampled, trimmed, fitted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kwsbench.audio import FULL_SCALE, BadRecording, resample, to_int16
+from kwsbench.features.vad import trim
+from kwsbench.noise import colored_noise
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from kwsbench.features import Frontend
+    from kwsbench.recordings import Recordings
+
+GENERATED_RMS = 0.03  # of generated noise, where full scale is 1, before the row's gain: −30 dB
+WAVE_FIELDS = ("rate", "resample", "vad", "seconds", "fit")  # settings of a frontend that waveforms depend on
+
+
+class Sources:
+    """Where the samples of a task's rows come from, and what a frontend does to them."""
+
+    def __init__(self, rows: pd.DataFrame, recordings: Recordings, frontend: Frontend) -> None:
+        self.frontend, self.samples = frontend, recordings.all_samples()
+        columns = ("path", "start", "stop", "gain", "peak")
+        self.rows = list(zip(*(rows[name].tolist() for name in columns), strict=True))
+        table = recordings.table
+        known = zip(*(table[name].tolist() for name in ("offset", "n_samples", "rate", "error")), strict=True)
+        self.known = dict(zip(table["path"], known, strict=True))
+
+    def write(self, waves: np.ndarray, batch: slice) -> np.ndarray:
+        """Fill the rows ``batch`` of ``waves``, zeros so far; returns int64 (batch,): samples that are not padding."""
+        lengths = np.zeros(batch.stop - batch.start, np.int64)
+        for i, samples in self._at_one_rate(batch):
+            own = trim(samples, self.frontend.rate, self.frontend.vad)
+            lengths[i - batch.start] = fit_into(waves[i], own, self.frontend.fit)
+        return lengths
+
+    def _at_one_rate(self, batch: slice) -> list[tuple[int, np.ndarray]]:
+        """(row, int16 samples at the frontend's rate) of a batch; rows of one length and rate go together."""
+        groups: dict[tuple[int, int], list[tuple[int, np.ndarray]]] = {}
+        for i in range(batch.start, batch.stop):
+            samples, rate = self.of_row(i)
+            groups.setdefault((len(samples), rate), []).append((i, samples))
+        found = []
+        for (_, rate), members in groups.items():
+            own = np.stack([samples for _, samples in members])
+            together = resample(own, rate, self.frontend.rate, self.frontend.resample)
+            found += [(i, samples) for (i, _), samples in zip(members, together, strict=True)]
+        return found
+
+    def of_row(self, i: int) -> tuple[np.ndarray, int]:
+        """int16 samples of a row, scaled to its peak if it says so and by its gain; and the rate they have."""
+        path, start, stop, gain, peak = self.rows[i]
+        samples, rate = self._of_source(path)
+        samples = samples[start : None if stop < 0 else stop]
+        if not peak and gain == 1.0:
+            return samples, rate
+        wave = samples / FULL_SCALE
+        largest = max(float(np.abs(wave).max(initial=0.0)), 1 / FULL_SCALE) if peak else 1.0
+        return to_int16(gain / largest * wave), rate
+
+    def _of_source(self, path: str) -> tuple[np.ndarray, int]:
+        frontend = self.frontend
+        if path == "zeros":
+            return np.zeros(frontend.n_samples, np.int16), frontend.rate
+        if path.startswith("generated:"):
+            _, color, seed = path.split(":")
+            noise = colored_noise(color, frontend.n_samples, np.random.default_rng(int(seed)))
+            return to_int16(GENERATED_RMS * noise), frontend.rate
+        offset, size, rate, error = self.known[path]
+        if error:
+            raise BadRecording(path, error)
+        return self.samples[offset : offset + size], rate
+
+
+def fit_into(row: np.ndarray, samples: np.ndarray, how: str) -> int:
+    """Pad or chop ``samples`` into ``row`` (zeros); returns how many samples are not padding."""
+    size = len(row)
+    if len(samples) >= size:
+        start = (len(samples) - size) // 2 if how == "center" else 0
+        row[:] = samples[start : start + size]
+        return size
+    n = len(samples)
+    start = {"start": size - n, "center": (size - n) // 2}.get(how, 0)
+    row[start : start + n] = samples
+    return n

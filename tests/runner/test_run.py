@@ -1,0 +1,190 @@
+"""The run command as a user meets it: real processes, models that go wrong, tables that can be recomputed."""
+
+import os
+import re
+import signal
+import subprocess
+import time
+
+import pandas as pd
+import pytest
+from sklearn.metrics import f1_score
+
+FIRST = [
+    *("model", "corpus", "labels", "split", "n_train", "n_test", "n_test_speakers"),
+    *("accuracy", "accuracy_low", "accuracy_high", "macro_f1", "worst_speaker"),
+    *("params", "macs", "train_s", "ms_per_clip", "peak_mb", "seeds", "status"),
+]
+
+
+@pytest.fixture
+def table(bench):
+    def read(name: str = "study") -> pd.DataFrame:
+        return pd.read_csv(bench.folder / "results" / name / "table.csv").set_index("model")
+
+    return read
+
+
+def test_a_study_from_recipe_to_table(bench, table):
+    path = bench.recipe("majority: {}\ntoy: {model: 'kws_toys:Toy'}")
+    done = bench.run("run", path)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    folder = bench.folder / "results" / "study"
+    found = pd.read_csv(folder / "table.csv")
+    assert list(found.columns[: len(FIRST)]) == FIRST
+    assert list(found["model"]) == ["majority", "toy"]
+    assert table().loc["toy", "accuracy"] > table().loc["majority", "accuracy"] + 0.2
+    for name in ("table.md", "report.html", "study.json"):
+        assert (folder / name).stat().st_size > 100
+    assert "toy" in done.stdout
+    assert not (folder / ".work").exists()
+
+
+def test_the_table_can_be_recomputed_from_what_is_kept(bench, table):
+    assert bench.run("run", bench.recipe("toy: {model: 'kws_toys:Toy'}")).returncode == 0
+    folder = bench.folder / "results" / "study"
+    records = bench.records()
+    assert len(records) == 2  # folds
+    parts = []
+    for record in records.values():
+        predictions = pd.read_parquet(folder / "predictions" / f"{record['cell']}.parquet")
+        task = pd.read_csv(folder / "splits" / f"{record['task']['fingerprint']}.csv", keep_default_na=False)
+        assert list(task.columns) == ["clip", "word", "label", "speaker", "side"]
+        assert set(task["side"]) == {"train", "validation", "test"}
+        test = task[task["side"] == "test"].set_index("clip")
+        assert list(predictions.columns[:4]) == ["clip", "speaker", "label", "predicted"]
+        assert set(predictions["clip"]) == set(test.index)
+        assert (predictions.set_index("clip")["label"] == test["label"].reindex(predictions["clip"])).all()
+        scores = predictions[record["label_names"]]
+        assert (scores.idxmax(axis=1) == predictions["predicted"]).all()
+        speakers = {side: set(task["speaker"][task["side"] == side]) - {""} for side in ("train", "validation", "test")}
+        assert not speakers["train"] & speakers["test"] and not speakers["validation"] & speakers["test"]
+        parts.append(predictions)
+    whole = pd.concat(parts)
+    row = table().loc["toy"]
+    assert row["n_test"] == len(whole)
+    assert row["accuracy"] == pytest.approx((whole["label"] == whole["predicted"]).mean())
+    assert row["macro_f1"] == pytest.approx(f1_score(whole["label"], whole["predicted"], average="macro"), abs=1e-6)
+    assert row["accuracy_low"] <= row["accuracy"] <= row["accuracy_high"]
+
+
+def test_run_again_does_only_what_is_missing(bench):
+    assert bench.run("run", bench.recipe("majority: {}")).returncode == 0
+    before = {name: record["when"] for name, record in bench.records().items()}
+    path = bench.recipe("majority: {}\ntoy: {model: 'kws_toys:Toy'}")
+    done = bench.run("run", path)
+    assert "2 cells to run, 2 already done" in done.stderr
+    after = bench.records()
+    assert {name: after[name]["when"] for name in before} == before
+    assert "0 cells to run, 4 already done" in bench.run("run", path).stderr
+
+
+def test_bad_cells_cost_themselves_alone(bench, table):
+    path = bench.recipe(
+        """
+        well: {model: 'kws_toys:Toy'}
+        raises: {model: 'kws_toys:Toy', how: raises}
+        dies: {model: 'kws_toys:Toy', how: dies}
+        exits: {model: 'kws_toys:Toy', how: exits}
+        sleeps: {model: 'kws_toys:Toy', how: sleeps, limits: {cell_minutes: 0.15}}
+        eats: {model: 'kws_toys:Toy', how: eats, size_mb: 1500, limits: {memory_mb: 1200}}
+        """,
+        labels={"scheme": "all"},
+    )
+    done = bench.run("run", path, "--only", "well,raises,dies,exits")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    status = {name.split()[0]: record for name, record in bench.records().items()}
+    assert status["well"]["status"] == "ok"
+    assert status["raises"]["status"] == "failed"
+    assert "no convergence on purpose" in status["raises"]["reason"]
+    assert "in fit" in status["raises"]["traceback"]
+    assert "signal 9" in status["dies"]["reason"]
+    assert "exit code 3" in status["exits"]["reason"]
+    assert table().loc["raises", "status"].startswith("failed")
+    assert pd.isna(table().loc["raises", "accuracy"])
+    assert table().loc["well", "status"] == "ok"
+    # failures are tried again, results are not
+    done = bench.run("run", path, "--only", "well,raises")
+    assert "2 cells to run, 2 already done" in done.stderr
+
+    done = bench.run("run", path, "--only", "sleeps,eats")
+    assert done.returncode == 1
+    status = {name.split()[0]: record for name, record in bench.records().items()}
+    assert status["sleeps"]["status"] == "timeout"
+    assert status["eats"]["status"] == "out-of-memory"
+    assert status["eats"]["peak_mb"] > 1200
+
+
+def test_a_killed_run_leaves_nobody_behind_and_goes_on(bench):
+    path = bench.recipe("majority: {}\nsleeps: {model: 'kws_toys:Toy', how: sleeps}")
+    with subprocess.Popen(
+        bench.command("run", path),
+        cwd=bench.folder,
+        env=bench.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    ) as run:
+        assert run.stderr is not None
+        for line in run.stderr:
+            if b"[2/4]" in line:
+                break
+        deadline = time.monotonic() + 20
+        while not (children := _children(run.pid)) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert children
+        os.kill(run.pid, signal.SIGKILL)
+    deadline = time.monotonic() + 10
+    while any(_alive(pid) for pid in children) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not any(_alive(pid) for pid in children)
+    done = bench.run("run", path, "--only", "majority")
+    assert "0 cells to run, 2 already done" in done.stderr
+    assert done.returncode == 0
+
+
+def _children(pid: int) -> list[int]:
+    import psutil
+
+    return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+
+
+def _alive(pid: int) -> bool:
+    import psutil
+
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+def test_too_many_bad_recordings_stop_the_study(bench, tmp_path, tone_tree):
+    import shutil
+
+    data = tmp_path / "damaged"
+    shutil.copytree(tone_tree, data / tone_tree.name)
+    victims = sorted((data / tone_tree.name / "yes").iterdir())[:3]
+    for path in victims:
+        path.write_bytes(b"RIFF rubbish")
+    recipe = bench.recipe("majority: {}")
+    done = bench.run("run", recipe, "--data", data)
+    assert done.returncode == 2
+    assert "3 of 80 recordings cannot be used" in done.stderr
+    assert str(victims[0]) in done.stderr
+    assert "Traceback" not in done.stderr
+    done = bench.run("run", recipe, "--data", data, "--set", "limits.bad_share=0.1")
+    assert done.returncode == 0, done.stderr
+    text = (bench.folder / "results" / "study" / "table.md").read_text()
+    assert re.search(r"3 (recordings|clips)", text)
+
+
+def test_an_identical_recording_of_two_speakers_stops_the_study(bench, tmp_path, tone_tree):
+    import shutil
+
+    data = tmp_path / "leaky"
+    shutil.copytree(tone_tree, data / tone_tree.name)
+    clips = sorted((data / tone_tree.name / "yes").iterdir())
+    for clip in clips[2:]:
+        shutil.copy(clips[0], clip)
+    done = bench.run("run", bench.recipe("majority: {}"), "--data", data)
+    assert done.returncode == 2
+    assert clips[0].name in done.stderr
+    assert "two sides" in done.stderr
