@@ -151,7 +151,7 @@ def run_cell(
         fold = next(fold for fold in plan_folds(cell, sound) if fold.name == cell.fold)
         task = label_fold(cell, fold, sound)
 
-    kind = model_class(cell.model)
+    kind: Any = model_class(cell.model)
     frontend = Frontend(**{**kind.frontend, **cell.frontend})
     model: Model = kind(**cell.settings)
     with timings.phase("features_s"):

@@ -346,6 +346,7 @@ def silence_of(task: Task) -> pd.DataFrame:
     return task.rows[task.rows["label"] == "silence"]
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.integers(0, 2**32), st.integers(3, 20))
 def test_noise_recordings_are_kept_whole_to_one_side(seed, n):
     noise = {f"/data/{i:02d}.wav": (16000, 16000) for i in range(n)}

@@ -89,6 +89,7 @@ def test_hash_of_names_from_the_official_lists(name, side):
     assert hash_side(name) == side
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.text(st.characters(codec="utf-8", exclude_characters="/_"), min_size=1), st.integers(0, 99))
 def test_hash_is_the_rule_in_whole_numbers_and_of_the_speaker_alone(speaker, take):
     side = exact_side(speaker)
@@ -321,6 +322,7 @@ def test_only_silence_may_be_nobodys():
 # -- leaks -------------------------------------------------------------------------------------------------------------
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(SIDES), st.sampled_from(["", "a", "b", "c", "d"]), st.integers(0, 9))))
 def test_a_leak_is_found_if_and_only_if_there_is_one(rows):
     clips = [f"clip{i}" for i in range(len(rows))]

@@ -1,7 +1,7 @@
 """eSpeak NG by ctypes: a word and a voice → samples, the same ones every time.
 
-The library and its voices come with the ``espeakng-loader`` wheel. It keeps state between words and draws random numbers
-for some voices, so every word is rendered by a library that was started afresh and given its seed.
+The library and its voices come with the ``espeakng-loader`` wheel. It keeps state between words and draws random
+numbers for some voices, so every word is rendered by a library that was started afresh and given its seed.
 """
 
 import contextlib
@@ -15,9 +15,7 @@ import numpy as np
 RETRIEVAL = 1  # espeak_AUDIO_OUTPUT: hand the samples over, play nothing
 UTF8 = 1  # espeakCHARS_UTF8
 RATE, PITCH, RANGE = 1, 3, 4  # espeak_PARAMETER
-ACCENTS = (
-    *("en-us", "en", "en-gb-x-rp", "en-us-nyc", "en-gb-x-gbclan", "en-gb-x-gbcwmd", "en-gb-scotland", "en-029"),
-)
+ACCENTS = (*("en-us", "en", "en-gb-x-rp", "en-us-nyc", "en-gb-x-gbclan", "en-gb-x-gbcwmd", "en-gb-scotland", "en-029"),)
 ODD = ("Demonic", "croak", "whisper", "whisperf", "Robo", "robo", "Tweaky", "fast", "klatt", "Annie")  # no human voices
 
 
@@ -69,8 +67,9 @@ def render(word: str, voice: Voice, seed: int) -> tuple[np.ndarray, int]:
 
 @contextlib.contextmanager
 def _started() -> Iterator[tuple[ctypes.CDLL, int]]:
-    """The library, loaded and started; unloaded on the way out, for only a fresh image of it has no trace of the last word."""
+    """The library, loaded and started; unloaded on the way out: only a fresh image has no trace of the last word."""
     import _ctypes
+
     import espeakng_loader
 
     library = ctypes.CDLL(espeakng_loader.get_library_path())
@@ -86,5 +85,6 @@ def _started() -> Iterator[tuple[ctypes.CDLL, int]]:
 
 def _trimmed(samples: np.ndarray) -> np.ndarray:
     """Without the quiet (a hundredth of the peak) at both ends."""
-    loud = np.flatnonzero(np.abs(samples.astype(np.int32)) > max(1, np.abs(samples.astype(np.int32)).max(initial=0) // 100))
+    level = np.abs(samples.astype(np.int32))
+    loud = np.flatnonzero(level > max(1, level.max(initial=0) // 100))
     return samples[loud[0] : loud[-1] + 1] if len(loud) else samples

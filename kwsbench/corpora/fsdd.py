@@ -24,10 +24,8 @@ def load(root: Path, *, progress: Progress = silent) -> Corpus:
         looked = ", ".join(str(root / place) for place in PLACES)
         todo = "put the dataset's recordings folder there, or point --data or KWSBENCH_DATA at the folder that holds it"
         raise UserError(f"fsdd is not there (looked for {looked})", todo=todo)
-    rows = []
-    for path in sorted(folder.iterdir()):
-        if match := NAME.fullmatch(path.name):
-            rows.append((path.name, str(path), DIGITS[int(match[1])], match[2]))
+    found = ((path, NAME.fullmatch(path.name)) for path in sorted(folder.iterdir()))
+    rows = [(path.name, str(path), DIGITS[int(match[1])], match[2]) for path, match in found if match]
     if not rows:
         raise UserError("no recordings named <digit>_<speaker>_<n>.wav", str(folder), "check what was unpacked there")
     clips = pd.DataFrame(rows, columns=["clip", "path", "word", "speaker"])

@@ -65,14 +65,10 @@ def _candidates(root: Path, version: str) -> list[Path]:
 def _folder(root: Path, version: str) -> Path | None:
     """The folder with a folder a word."""
     for path in _candidates(root, version):
-        if path.is_dir() and any(_word_folders(path)):
+        # recordings, not folders: where the Kaggle layout lies below, "train" is a folder but no word
+        if path.is_dir() and any(not word.startswith("_") for word, _ in _clips_below(path)):
             return path
     return None
-
-
-def _word_folders(folder: Path) -> Iterator[os.DirEntry[str]]:
-    with os.scandir(folder) as entries:
-        yield from (entry for entry in entries if entry.is_dir() and not entry.name.startswith((".", "_")))
 
 
 def _clips_below(folder: Path) -> Iterator[tuple[str, str]]:
@@ -80,7 +76,7 @@ def _clips_below(folder: Path) -> Iterator[tuple[str, str]]:
     for entry in sorted(os.scandir(folder), key=lambda e: e.name):
         if entry.is_dir() and not entry.name.startswith("."):
             names = [file.name for file in os.scandir(entry.path) if file.name.lower().endswith(SUFFIXES)]
-            yield from ((entry.name, name) for name in sorted(names))
+            yield from ((entry.name, name) for name in sorted(names) if not name.startswith("."))
 
 
 def speaker_of(name: str) -> str:
@@ -113,7 +109,7 @@ def _load(root: Path, version: str) -> Corpus:
 
 
 def _lists(root: Path, folder: Path, version: str) -> Path | None:
-    """The folder of the official lists: in the corpus, beside its audio folder (Kaggle), or in the data root's lists."""
+    """The folder of the official lists: in the corpus, beside its audio (Kaggle), or in the data root's lists."""
     for place in (folder, folder.parent, root / "lists" / f"v{version}"):
         if (place / "testing_list.txt").is_file() and (place / "validation_list.txt").is_file():
             return place

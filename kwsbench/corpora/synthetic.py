@@ -1,4 +1,5 @@
-"""The embedded corpus: spoken words rendered on the spot, offline, the same on every run; made once, cached, checksummed.
+"""The embedded corpus: spoken words rendered on the spot, offline, the same on every run; made once,
+cached, checksummed.
 
 Speakers are eSpeak NG voices. A voice variant and an accent are kept on one side, for leaving single speakers out is
 nearly solved by any classifier here: voices of one variant resemble each other more than people do. The word stands at
@@ -114,7 +115,8 @@ def _checked(folder: Path) -> pd.DataFrame:
             todo = "delete the folder; it is then made again"
             raise UserError(f"{name} is not as it was made", str(folder), todo)
     clips = manifest[manifest["word"] != NOISE]
-    return clips.assign(path=[f"{folder}/{clip}" for clip in clips["clip"]])[["clip", "path", "word", "speaker", "side"]]
+    paths = [f"{folder}/{clip}" for clip in clips["clip"]]
+    return clips.assign(path=paths)[["clip", "path", "word", "speaker", "side"]]
 
 
 # -- the making ----------------------------------------------------------------------------------------------------
@@ -130,7 +132,7 @@ def _make(folder: Path, design: Design, progress: Progress) -> None:
         jobs = [partial(_render_noise, unfinished, design, speakers, side, number) for side, number in noises]
         jobs += [partial(_render_speaker, unfinished, design, speaker) for speaker in speakers]
         rows: list[tuple[str, str, str, str, int, str]] = []
-        # a process of its own for every speaker: nothing is carried from one to the next
+        # renewed after a few speakers: what loading and unloading the library leaves behind goes with its process
         with get_context("spawn" if os.name == "nt" else "forkserver").Pool(os.cpu_count(), maxtasksperchild=8) as pool:
             for done, made in enumerate(pool.imap(_run, jobs), 1):
                 rows += made
@@ -146,7 +148,7 @@ def _make(folder: Path, design: Design, progress: Progress) -> None:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def _run(job: partial) -> list:  # type: ignore[type-arg]
+def _run(job: partial) -> list:
     return job()
 
 
@@ -163,7 +165,8 @@ def draw_speakers(design: Design) -> list[Speaker]:
         order = rng.permutation(len(pairs))
         for i in range(n):
             variant, accent = pairs[order[i % len(pairs)]]  # beyond all pairs: the same voice at another pitch and rate
-            voice = Voice(variant, accent, int(rng.integers(25, 76)), int(rng.integers(30, 80)), int(rng.integers(120, 200)))
+            pitch, span, rate = (int(rng.integers(*bounds)) for bounds in ((25, 76), (30, 80), (120, 200)))
+            voice = Voice(variant, accent, pitch, span, rate)
             speakers.append(Speaker(hashlib.sha256(repr((i, voice)).encode()).hexdigest()[:8], side, voice))
     if design.synthesiser == "cross":
         speakers = [speaker for speaker in speakers if speaker.side != "test"]
@@ -210,7 +213,8 @@ def placed(wave: np.ndarray, design: Design, rng: np.random.Generator) -> np.nda
     clip = np.zeros(RATE, np.float32)
     start = int(rng.integers(RATE - len(wave) + 1))
     clip[start : start + len(wave)] = wave
-    noise = sum(rng.uniform(0.2, 1) * colored_noise(COLORS[i], RATE, rng) for i in rng.permutation(len(COLORS))[:2])
+    colors = rng.permutation(len(COLORS))[:2]
+    noise = np.sum([rng.uniform(0.2, 1) * colored_noise(COLORS[i], RATE, rng) for i in colors], axis=0)
     # against the word's own power, not that of the whole second
     snr = rng.uniform(design.snr_low_db, design.snr_high_db)
     mixed = add_noise(clip, noise * rms(wave) / rms(noise), snr + 20 * np.log10(rms(clip) / rms(wave)))

@@ -24,7 +24,7 @@ def _conv(channels: int, filters: int, kernel: int) -> nn.Conv2d:
     """A convolution along time, output as long as the input, Glorot uniform start, zero bias."""
     conv = nn.Conv2d(channels, filters, (1, kernel), padding=(0, kernel // 2))
     nn.init.xavier_uniform_(conv.weight)
-    nn.init.zeros_(conv.bias)
+    nn.init.constant_(conv.get_parameter("bias"), 0)
     return conv
 
 
@@ -88,7 +88,8 @@ class WavCeptionNet(nn.Module):
                 channels = block.out_channels
                 layers.append(block)
             layers.append(nn.MaxPool2d((1, 2)))
-        self.blocks = nn.Sequential(*layers).to(memory_format=torch.channels_last)
+        self.blocks = nn.Sequential(*layers)
+        self.blocks.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
         flat = channels * (n_samples // 2 ** len(self.DEPTHS))
         self.norm_flat = nn.BatchNorm1d(flat, eps=EPSILON, momentum=1 - decay)
         self.dense = nn.Linear(flat, 128)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from kwsbench.progress import clock
 
@@ -27,7 +27,7 @@ class Display:
         self.spent: dict[str, list[float]] = {}
         self.waiting: list[str] = []
         self._begun = self._shown = time.monotonic()
-        self._bars = None
+        self._bars: Any = None
 
     def __enter__(self) -> Display:
         return self

@@ -55,7 +55,8 @@ def test_a_saved_model_scores_the_same(fit, tmp_path):
     model.save(tmp_path / "new" / "folder")
     again = toy_model(name)
     again.load(tmp_path / "new" / "folder")
-    np.testing.assert_array_equal(again.scores(test), model.scores(test))
+    # not to the last bit: where a sum is split over threads depends on how weights lie in memory
+    np.testing.assert_allclose(again.scores(test), model.scores(test), rtol=1e-5, atol=1e-6)
     assert again.cost(test) == model.cost(test)
     kinds = {path.suffix for path in (tmp_path / "new" / "folder").rglob("*") if path.is_file()}
     assert kinds and kinds <= {".npz", ".json", ".safetensors"}
