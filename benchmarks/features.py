@@ -8,13 +8,12 @@ noise: speed does not depend on what is said. ``all_cores`` is what a study gets
 
 import argparse
 import json
-import os
-import platform
 
 import torch
 from threadpoolctl import threadpool_limits
 
 from kwsbench.features.bench import Speed, measure_frontends
+from kwsbench.runner.environment import describe_machine
 
 
 def measured(threads: int) -> list[Speed]:
@@ -38,12 +37,7 @@ def main() -> None:
         },
         "peers": {f"{speed.name}: {speed.peer}": round(speed.peers) for speed in alone if speed.peer},
         "ratios": {speed.name: round(speed.ratio, 2) for speed in alone if speed.peer},
-        "machine": {
-            "processor": platform.machine(),
-            "cores": os.cpu_count(),
-            "threads": cores,
-            "torch": torch.__version__,
-        },
+        "machine": describe_machine("cpu") | {"threads": cores},
     }
     if not quiet:
         for speed in together:

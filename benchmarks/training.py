@@ -10,7 +10,6 @@ alternate, and the median turn counts. The clips are noise: speed does not depen
 import argparse
 import json
 import os
-import platform
 import statistics
 import time
 from collections.abc import Callable
@@ -29,6 +28,7 @@ from kwsbench.neural.batches import Batches
 from kwsbench.neural.schedule import Schedule
 from kwsbench.neural.spectrogram_cnn import SpectrogramCNN
 from kwsbench.neural.step import make_optimizer, step
+from kwsbench.runner.environment import describe_machine
 
 N_LABELS = 12
 OFF = Augmentation(shift_ms=0, noise_share=0, gain_db=0)
@@ -188,11 +188,7 @@ def main() -> None:
     torch.manual_seed(0)
     torch.set_num_threads(options.threads)
     ours, peers, ratios = compare(make_clips(options.clips), options.threads, options.seconds, options.turns)
-    machine = {
-        "cpu": platform.processor() or platform.machine(),
-        "threads": options.threads,
-        "torch": torch.__version__,
-    }
+    machine = describe_machine("cpu") | {"threads": options.threads}
     if options.json:
         print(json.dumps({"name": "training", "ours": ours, "peers": peers, "ratios": ratios, "machine": machine}))
 

@@ -10,6 +10,7 @@ FULL_SCALE = 32768
 LOUDEST = 8.0  # 18 dB above full scale: float samples beyond were written at another scale
 HEADER_SLACK = 64  # bytes by which writers get the length in a WAV header wrong
 STREAMED = 0x7FFF0000  # lengths from here on say that the writer did not know
+OGG_PAGE = 27 + 255 + 255 * 255  # bytes of the largest: header, table of segments, segments
 
 
 class BadRecording(Exception):
@@ -55,7 +56,7 @@ def _decoded(path: Path) -> tuple[np.ndarray, int]:
     if not size:
         raise BadRecording(path, "is an empty file")
     try:
-        _refuse_cut_wav(path, size)
+        _refuse_cut(path, size)
         with soundfile.SoundFile(path) as file:
             promised, rate = file.frames, file.samplerate
             samples = file.read(dtype="float32", always_2d=True)
@@ -68,15 +69,30 @@ def _decoded(path: Path) -> tuple[np.ndarray, int]:
     return samples, rate
 
 
-def _refuse_cut_wav(path: Path, size: int) -> None:
-    """libsndfile reads what there is of a WAV file whose end is missing; its header says how long it should be."""
+def _refuse_cut(path: Path, size: int) -> None:
+    """libsndfile reads what there is of a WAV or Ogg file whose end is missing.
+
+    The header of a WAV file says how long it should be, the last page of an Ogg file that it is the last.
+    """
     with path.open("rb") as file:
         head = file.read(8)
-    if head[:4] != b"RIFF":
-        return
+        file.seek(max(0, size - 2 * OGG_PAGE))
+        tail = file.read() if head[:4] == b"OggS" else b""
+    if tail and not _ends_in_last_page(tail):
+        raise BadRecording(path, "is cut off: its last page is not there, or not whole")
     promised = 8 + int.from_bytes(head[4:], "little")
-    if size + HEADER_SLACK < promised < STREAMED:
+    if head[:4] == b"RIFF" and size + HEADER_SLACK < promised < STREAMED:
         raise BadRecording(path, f"is cut off: {size:,} of {promised:,} bytes are there")
+
+
+def _ends_in_last_page(tail: bytes) -> bool:
+    """Does an Ogg file end in a whole page that is marked as its stream's last (RFC 3533)?"""
+    last = tail.rfind(b"OggS")
+    page = tail[last:] if last >= 0 else b""
+    if len(page) < 27 or not page[5] & 4:
+        return False
+    segments = page[27 : 27 + page[26]]
+    return len(page) >= 27 + page[26] + sum(segments)
 
 
 def to_int16(x: np.ndarray) -> np.ndarray:

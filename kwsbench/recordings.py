@@ -26,7 +26,7 @@ from kwsbench.errors import UserError
 from kwsbench.progress import Progress, silent
 from kwsbench.seeds import fingerprint
 
-VERSION = 2
+VERSION = 3
 BATCH = 250  # files a worker decodes at a time
 NOISE = "_noise_/"
 
@@ -135,7 +135,7 @@ def _decode(clips: list[str], paths: list[str], folder: Path, *, progress: Progr
 
 def _decoded(paths: list[str], workers: int) -> Iterator[tuple[bytes, tuple[str, int, int, str]]]:
     batches = [paths[i : i + BATCH] for i in range(0, len(paths), BATCH)]
-    if workers == 1 or len(batches) == 1:
+    if workers == 1 or len(batches) <= 1:
         for batch in batches:
             yield from _read_batch(batch)
         return

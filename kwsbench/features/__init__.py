@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args, get_type_hints
 
 from kwsbench.errors import UserError
 
@@ -71,7 +72,10 @@ class Frontend:
     stack: int = 1
 
     def __post_init__(self) -> None:
+        for name, hint in get_type_hints(Frontend).items():
+            _check_choice(name, getattr(self, name), get_args(hint))
         frames = self.kind != "waveform"
+        least_bands = 3 if self.kind == "plp" else 1  # the two ends of plp's are copies of their neighbours
         checks = {  # setting → (good, what would be)
             "rate": (self.rate >= 1000, "1000 or more"),
             "vad": (self.vad != "webrtc" or self.rate in WEBRTC_RATES, f"another, or a rate of {WEBRTC_RATES}"),
@@ -81,9 +85,9 @@ class Frontend:
             "n_fft": (self.n_fft == 0 or self.n_fft >= self.window_samples, "0, or the window's samples or more"),
             "low_hz": (0 <= self.low_hz < self.top_hz, f"from 0 to below {self.top_hz:g}"),
             "high_hz": (self.top_hz <= self.rate / 2, f"at most {self.rate / 2:g}, half the rate"),
+            "n_filters": (self.n_filters == 0 or self.n_filters >= least_bands, f"0, or {least_bands} or more"),
             "n_cepstra": (1 <= self.n_cepstra <= self.most_cepstra, f"from 1 to {self.most_cepstra}"),
             "lifter": (self.lifter >= 0, "0 or more"),
-            "deltas": (self.deltas in (0, 1, 2), "0, 1 or 2"),
             "stack": (self.stack >= 1, "1 or more"),
             "eps": (self.eps > 0, "more than 0"),
         }
@@ -197,6 +201,16 @@ class Frontend:
         from kwsbench.features.batches import frames_of_many
 
         return frames_of_many(self, waves, lengths)
+
+
+def _check_choice(name: str, found: object, choices: tuple[object, ...]) -> None:
+    """No choices: any value will do."""
+    if not choices or found in choices:
+        return
+    names = [str(choice) for choice in choices]
+    near = difflib.get_close_matches(str(found), names, n=1)
+    hint = f"did you mean {near[0]}? " if near else ""
+    raise UserError(f"{name} is {found}", "frontend", f"{hint}give one of {', '.join(names)}")
 
 
 def _whole(x: float) -> int:

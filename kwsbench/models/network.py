@@ -70,8 +70,9 @@ class Network:
 
     def _begin(self, clips: "Clips", context: FitContext) -> None:
         """A fresh module on the context's device, its start drawn from the context's seed."""
-        from kwsbench.neural.device import seeded
+        from kwsbench.neural.device import keep_freed_memory, seeded
 
+        keep_freed_memory()
         self.device_, self.threads_ = context.device, context.threads
         self.n_labels_, self.shape_ = clips.n_labels, self._shape(clips)
         with seeded(derive_seed(context.seed, "start"), self.device_):

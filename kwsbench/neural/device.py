@@ -1,11 +1,14 @@
 """Where a network runs: which device, how many threads, how much memory, whose random numbers."""
 
+import ctypes
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psutil
 import torch
 
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # names of settings in malloc.h
 RESIDENT_SHARE = 0.5  # of free memory that the recordings of one side may take up; larger ones stay on disk
 
 
@@ -17,6 +20,19 @@ def find_device() -> str:
 def free_bytes(device: str) -> int:
     """Bytes of memory that are free on a device."""
     return torch.cuda.mem_get_info()[0] if device == "cuda" else psutil.virtual_memory().available
+
+
+def keep_freed_memory() -> None:
+    """Let this process keep memory it has freed, where the C library is glibc.
+
+    A network frees and asks for the same tens of megabytes in every step; given back in between, they come anew page by
+    page: a quarter of a training step of wavception (``benchmarks/wavception.py``).
+    """
+    if sys.platform == "linux":
+        libc = ctypes.CDLL(None)
+        if hasattr(libc, "mallopt"):
+            libc.mallopt(M_MMAP_MAX, 0)
+            libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 @contextmanager

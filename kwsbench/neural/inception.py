@@ -3,8 +3,9 @@
 Source: the public kernel "WavCeption V1: a 1-D Inception approach" (TensorFlow Speech Recognition Challenge, 2018).
 Branches that only differ in their weights are computed together: the four 1 × 1 convolutions that read the normalised
 input are one convolution whose channels are sliced afterwards. Mathematics, parameter count and start are the
-original's: batch normalisation is per channel, so normalising slices together or apart is the same. Signals are kept as
-(n, channels, 1, samples) with channels last in memory, where torch's pools and 1 × 1 convolutions are vectorised.
+original's: batch normalisation is per channel, so normalising slices together or apart is the same. The pool branches
+take few passes over memory on a CPU in float32, see ``pools``. Signals are kept as (n, channels, 1, samples) with
+channels last in memory, where torch's pools and 1 × 1 convolutions are vectorised.
 """
 
 import torch
@@ -43,6 +44,7 @@ class Inception1d(nn.Module):
         super().__init__()
         narrow, wide = BRANCH_WIDTH * depth, 2 * BRANCH_WIDTH * depth
         self.out_channels = narrow + 3 * wide + 4 * BRANCH_WIDTH
+        self.decay = decay
         self.splits = [narrow, BRANCH_WIDTH, BRANCH_WIDTH, BRANCH_WIDTH]
         self.norm_input = _norm(channels, decay)
         self.reduce = _conv(channels, sum(self.splits), 1)  # branch 1 and the first halves of branches 2 to 4
@@ -60,6 +62,12 @@ class Inception1d(nn.Module):
         first, *rest = reduced.split(self.splits, dim=1)
         expanded = torch.cat([conv(part) for conv, part in zip(self.expand, rest, strict=True)], dim=1)
         expanded = F.relu(self.norm_expand(expanded))  # (n, 96·depth, 1, t)
+        return torch.cat([first, expanded, self._pools(x)], dim=1)
+
+    def _pools(self, x: Tensor) -> Tensor:
+        """The four pool branches: (n, c, 1, t) → (n, 64, 1, t)."""
+        if x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu"):
+            return self._pools_in_few_passes(x)
         pooled = [
             F.max_pool2d(x, (1, 3), 1, (0, 1)),
             F.max_pool2d(x, (1, 5), 1, (0, 2)),
@@ -67,7 +75,28 @@ class Inception1d(nn.Module):
             F.avg_pool2d(x, (1, 5), 1, (0, 2), count_include_pad=False),
         ]
         branches = [conv(norm(p)) for conv, norm, p in zip(self.pool, self.norm_pool, pooled, strict=True)]
-        return torch.cat([first, expanded, *branches], dim=1)
+        return torch.cat(branches, dim=1)
+
+    def _pools_in_few_passes(self, x: Tensor) -> Tensor:
+        from kwsbench.neural.pools import PoolBranches
+
+        def stacked(layers: nn.ModuleList, name: str) -> Tensor:
+            return torch.stack([getattr(layer, name) for layer in layers])
+
+        n, c, _, t = x.shape
+        signal = x.permute(0, 2, 3, 1).reshape(n, t, c).contiguous()
+        weight = stacked(self.pool, "weight")[:, :, :, 0, 0]
+        affine = stacked(self.norm_pool, "weight"), stacked(self.norm_pool, "bias")
+        known: tuple[Tensor | None, Tensor | None] = (None, None)
+        if not self.training:
+            known = stacked(self.norm_pool, "running_mean"), stacked(self.norm_pool, "running_var")
+        out, mean, variance = PoolBranches.apply(signal, weight, stacked(self.pool, "bias"), *affine, *known, EPSILON)
+        if self.training:
+            for layer, own_mean, own_variance in zip(self.norm_pool, mean, variance, strict=True):
+                layer.get_buffer("running_mean").lerp_(own_mean, 1 - self.decay)
+                layer.get_buffer("running_var").lerp_(own_variance * (n * t / (n * t - 1)), 1 - self.decay)
+                layer.get_buffer("num_batches_tracked").add_(1)
+        return out.permute(0, 2, 1)[:, :, None]
 
 
 class WavCeptionNet(nn.Module):

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 PACKAGES = (
-    *("kwsbench", "numpy", "scipy", "pandas", "pyarrow", "scikit-learn", "hmmlearn", "torch", "safetensors"),
-    *("soundfile", "espeakng-loader", "webrtcvad-wheels"),
+    *("kwsbench", "numpy", "scipy", "pandas", "pyarrow", "scikit-learn", "hmmlearn", "torch", "numba"),
+    *("safetensors", "soundfile", "espeakng-loader", "webrtcvad-wheels"),
 )
 
 
