@@ -15,7 +15,10 @@ from kwsbench.errors import UserError
 from kwsbench.recordings import read_recordings
 
 RNG = np.random.default_rng(0)
-WAVES = {"a": (3000 * RNG.standard_normal(800)).astype(np.int16), "b": (900 * RNG.standard_normal(1234)).astype(np.int16)}
+WAVES = {
+    "a": (3000 * RNG.standard_normal(800)).astype(np.int16),
+    "b": (900 * RNG.standard_normal(1234)).astype(np.int16),
+}
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-VERSION = 2
+VERSION = 3
 WEBRTC_RATES = (8000, 16000, 32000, 48000)
 
 

@@ -86,11 +86,12 @@ def dct_matrix(n_bands: int, n_cepstra: int) -> Tensor:
 def bark_bank(n: int, n_fft: int, rate: int) -> tuple[Tensor, Tensor]:
     """Critical-band curves evenly spaced in Bark (n, bins), and the equal-loudness weight of each (n,), at most 1.
 
-    Equations 4 (masking curve), 7 and, where there is more to hear than 5 kHz, 8 (loudness).
+    Equations 4 and 5 (masking curve, convolved: 10 dB a Bark below a band's centre, 25 above), 7 and, where there is
+    more to hear than 5 kHz, 8 (loudness).
     """
     centres = np.linspace(0, float(hz_to_bark(rate / 2)), n)
     bins = hz_to_bark(np.arange(n_fft // 2 + 1) * rate / n_fft)
-    z = bins[None, :] - centres[:, None]
+    z = centres[:, None] - bins[None, :]
     curve = np.where(z < -0.5, 10 ** np.minimum(2.5 * (z + 0.5), 0), np.where(z > 0.5, 10 ** (-1.0 * (z - 0.5)), 1.0))
     curve[(z < -1.3) | (z > 2.5)] = 0
     loudness = equal_loudness(600 * np.sinh(centres / 6), steep=rate > 10000)

@@ -1,0 +1,224 @@
+"""MFCC against python_speech_features, PLP against Hermansky's equations in plain numpy, all-pole cepstra by hand."""
+
+import numpy as np
+import pytest
+import torch
+from scipy import linalg, signal
+
+from kwsbench.features import Frontend
+from kwsbench.features.cepstral import (
+    bark_bank,
+    cepstra_of_model,
+    dct_matrix,
+    equal_loudness,
+    levinson_durbin,
+    preemphasised,
+)
+
+PSF = {"window": "hamming", "last_frame": "pad"}
+
+
+def psf_mfcc(wave: np.ndarray, frontend: Frontend) -> np.ndarray:
+    """The reference, one clip at a time, with its differences."""
+    psf = pytest.importorskip("python_speech_features")
+    parts = [
+        psf.mfcc(
+            wave,
+            frontend.rate,
+            nfft=frontend.fft_points,
+            numcep=frontend.n_cepstra,
+            nfilt=frontend.bands,
+            lowfreq=frontend.low_hz,
+            highfreq=frontend.top_hz,
+            preemph=frontend.preemphasis,
+            ceplifter=frontend.lifter,
+            appendEnergy=frontend.energy,
+            winfunc={"hamming": np.hamming, "hann": np.hanning, "rectangular": np.ones}[frontend.window],
+        )
+    ]
+    for _ in range(frontend.deltas):
+        parts.append(psf.delta(parts[-1], 2))
+    return np.concatenate(parts, 1)
+
+
+@pytest.mark.parametrize("rate", [8000, 16000])
+def test_mfcc_with_differences_is_python_speech_features(waves, rate):
+    frontend = Frontend("mfcc", rate=rate, deltas=2, **PSF)
+    x = waves(rate)
+    want = np.stack([psf_mfcc(wave, frontend) for wave in x])
+    assert want.shape == (3, 99, 39) == (3, frontend.n_frames, frontend.n_dims)
+    together = frontend.frames_numpy(x)
+    alone = np.concatenate([frontend.frames(torch.from_numpy(wave[None] / np.float32(32768))).numpy() for wave in x])
+    for made in (together, alone):
+        assert made.dtype == np.float32 and np.abs(made - want).max() < 1e-3
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"energy": False},
+        {"lifter": 0},
+        {"preemphasis": 0.0},
+        {"n_cepstra": 20, "n_filters": 40},
+        {"low_hz": 100.0, "high_hz": 7000.0},
+        {"window": "rectangular"},
+        {"window": "hann", "n_fft": 1024},
+        {"window_ms": 20.0, "step_ms": 7.5},
+    ],
+)
+def test_every_setting_of_mfcc_is_the_references(waves, settings):
+    frontend = Frontend("mfcc", **{**PSF, **settings})
+    psf = pytest.importorskip("python_speech_features")
+    if "step_ms" not in settings:
+        want = np.stack([psf_mfcc(wave, frontend) for wave in waves()])
+    else:
+        want = np.stack([psf.mfcc(wave, winlen=0.02, winstep=0.0075, winfunc=np.hamming) for wave in waves()])
+    made = frontend.frames_numpy(waves())
+    assert made.shape == want.shape and np.abs(made - want).max() < 1e-3
+
+
+def test_digital_silence_has_finite_cepstra(waves):
+    zeros = np.zeros((1, 16000), np.int16)
+    frontend = Frontend("mfcc", **PSF)
+    assert np.abs(frontend.frames_numpy(zeros)[0] - psf_mfcc(zeros[0], frontend)).max() < 1e-3
+    for scale in ("int16", "unit"):
+        assert np.isfinite(Frontend("plp", scale=scale, deltas=2).frames_numpy(zeros)).all()
+
+
+def test_many_clips_are_the_same_as_one_by_one(waves):
+    x = waves(8000, 40)
+    for kind in ("mfcc", "plp", "log_mel", "log_spectrogram"):
+        frontend = Frontend(kind, rate=8000, deltas=1)
+        alone = np.concatenate([frontend.frames_numpy(wave[None]) for wave in x[:20]])
+        assert np.allclose(frontend.frames_numpy(x)[:20], alone, atol=1e-4)
+
+
+def test_dct_is_scipys():
+    from scipy.fft import dct
+
+    x = np.random.default_rng(0).standard_normal((5, 26))
+    assert np.allclose(x @ dct_matrix(26, 13).numpy(), dct(x, norm="ortho")[:, :13], atol=1e-5)
+    assert torch.allclose(dct_matrix(26, 26) @ dct_matrix(26, 26).T, torch.eye(26), atol=1e-5)
+
+
+def test_preemphasis_by_hand():
+    x = torch.tensor([[1.0, 2.0, 4.0], [0.0, 1.0, 0.0]])
+    assert preemphasised(x, 0.5).tolist() == [[1.0, 1.5, 3.0], [0.0, 1.0, -0.5]]
+    assert preemphasised(x, 0) is x
+
+
+# -- PLP ---------------------------------------------------------------------------------------------------------------
+
+
+def hermansky_plp(wave: np.ndarray, rate: int, n_bands: int, n_cepstra: int, n_fft: int) -> np.ndarray:
+    """Equations 1 to 9 in float64, band by band and bin by bin; cepstra by the spectrum of the model."""
+    size, step = rate // 40, rate // 100
+    order = n_cepstra - 1
+    hz = np.arange(n_fft // 2 + 1) * rate / n_fft
+    bark = 6 * np.log(hz / 600 + np.sqrt((hz / 600) ** 2 + 1))
+    centres = np.arange(n_bands) * bark[-1] / (n_bands - 1)
+
+    def masking(z):
+        if z < -1.3 or z > 2.5:
+            return 0.0
+        return 10 ** (2.5 * (z + 0.5)) if z <= -0.5 else 10 ** (-1.0 * (z - 0.5)) if z >= 0.5 else 1.0
+
+    # a convolution: the power at Ω_i − z counts with Ψ(z), so that low frequencies mask higher ones more than they them
+    curve = np.array([[masking(centre - b) for b in bark] for centre in centres])
+    w = 2 * np.pi * 600 * np.sinh(centres / 6)
+    loudness = (w**2 + 56.8e6) * w**4 / ((w**2 + 6.3e6) ** 2 * (w**2 + 0.38e9))
+    if rate > 10000:
+        loudness /= w**6 + 9.58e26
+    loudness /= loudness.max()
+    rows = []
+    for start in range(0, len(wave) - size + 1, step):
+        power = np.abs(np.fft.rfft(wave[start : start + size] * np.hamming(size), n_fft)) ** 2 / n_fft
+        bands = np.cbrt(loudness * (curve @ power))
+        bands[0], bands[-1] = bands[1], bands[-2]
+        around = np.concatenate([bands, bands[-2:0:-1]])  # as a spectrum is, even
+        r = np.fft.ifft(around).real[: order + 1]
+        a = np.concatenate([[1], linalg.solve_toeplitz(r[:-1], -r[1:])])
+        model = (r @ a) / np.abs(np.fft.fft(a, 4096)) ** 2
+        rows.append(np.fft.ifft(np.log(model)).real[:n_cepstra])
+    return np.array(rows)
+
+
+@pytest.mark.parametrize(("rate", "n_bands", "n_cepstra"), [(8000, 17, 13), (16000, 21, 13), (16000, 25, 6)])
+def test_plp_is_hermanskys(waves, rate, n_bands, n_cepstra):
+    frontend = Frontend(
+        "plp",
+        rate=rate,
+        window="hamming",
+        preemphasis=0.0,
+        lifter=0,
+        energy=False,
+        n_cepstra=n_cepstra,
+        n_filters=0 if n_cepstra == 13 else n_bands,
+    )
+    assert frontend.bands == n_bands
+    made = frontend.frames_numpy(waves(rate))
+    for clip, wave in zip(made, waves(rate).astype(np.float64), strict=True):
+        want = hermansky_plp(wave, rate, n_bands, n_cepstra, frontend.fft_points)
+        assert clip.shape == want.shape == (98, n_cepstra)
+        assert np.abs(clip - want).max() < 2e-3
+
+
+def test_plp_is_finished_as_mfcc_are(waves):
+    plain = Frontend("plp", lifter=0, energy=False).frames_numpy(waves())
+    lifted = Frontend("plp", lifter=22, energy=False).frames_numpy(waves())
+    assert np.allclose(lifted, plain * (1 + 11 * np.sin(np.pi * np.arange(13) / 22)), atol=1e-4)
+    energies = [Frontend(kind).frames_numpy(waves())[..., 0] for kind in ("plp", "mfcc")]
+    assert np.array_equal(*energies)
+
+
+def test_plp_takes_loudness_out_of_all_but_the_first(waves):
+    x = waves() // 4
+    one, four = (Frontend("plp", energy=False, lifter=0).frames_numpy(x * k) for k in (1, 4))
+    assert np.allclose(four[..., 1:], one[..., 1:], atol=2e-3)
+    assert np.allclose(four[..., 0] - one[..., 0], np.log(16) / 3, atol=2e-3)  # the cube root of the power
+
+
+def test_a_band_hears_further_down_than_up():
+    """Low sounds mask high ones: skirts of 10 dB a Bark below a centre and 25 dB above."""
+    curve = bark_bank(21, 4096, 16000)[0].double().numpy()
+    hz = np.arange(2049) * 16000 / 4096
+    bark = 6 * np.arcsinh(hz / 600)
+    centre = 10 * 6 * np.arcsinh(8000 / 600) / 20
+    band = curve[10]
+    assert (band[np.abs(bark - centre) < 0.49] == 1).all()
+    for below, above, slope in ((-2.4, -0.6, 10), (0.6, 1.2, -25)):
+        skirt = (bark > centre + below) & (bark < centre + above)
+        fitted = np.polyfit(bark[skirt], 10 * np.log10(band[skirt]), 1)[0]
+        assert abs(fitted - slope) < 0.05
+    assert not band[(bark < centre - 2.51) | (bark > centre + 1.31)].any()
+
+
+def test_equal_loudness_follows_its_curve():
+    hz = np.array([50.0, 400, 1000, 3000, 4000])
+    squares = hz**2  # the same curve as others write it, in Hz
+    want = (squares / (squares + 1.6e5)) ** 2 * (squares + 1.44e6) / (squares + 9.61e6)
+    assert np.allclose(equal_loudness(hz, steep=False), want, rtol=0.01)
+    octave = equal_loudness(np.array([20.0, 40.0]), steep=False)
+    assert abs(10 * np.log10(octave[1] / octave[0]) - 12) < 0.1  # 12 dB an octave at the low end
+    fall = equal_loudness(np.array([30000.0, 60000.0]), steep=True)
+    assert abs(10 * np.log10(fall[1] / fall[0]) + 18) < 0.3  # and 18 dB down at the high one
+
+
+def test_levinson_durbin_solves_the_normal_equations():
+    rng = np.random.default_rng(0)
+    waves = signal.lfilter([1], [1, -0.9, 0.4], rng.standard_normal((3, 5, 2000)))
+    r = np.stack([(waves[..., k:] * waves[..., : 2000 - k]).sum(-1) for k in range(9)], -1)
+    a, error = (part.numpy() for part in levinson_durbin(torch.from_numpy(r)))
+    for i in np.ndindex(3, 5):
+        want = linalg.solve_toeplitz(r[i][:-1], -r[i][1:])
+        assert np.allclose(a[i], [1, *want]) and np.isclose(error[i], r[i] @ [1, *want])
+
+
+def test_cepstra_of_an_all_pole_model_in_closed_form():
+    """gain / |Π (1 − p z⁻¹)|² has the cepstra Σ pⁿ / n."""
+    poles = np.array([0.9, -0.5, 0.3 + 0.6j, 0.3 - 0.6j])
+    a = torch.from_numpy(np.poly(poles).real)
+    n = np.arange(1, 5)
+    want = (poles[:, None] ** n / n).sum(0).real
+    made = cepstra_of_model(a, torch.tensor(2.5, dtype=torch.float64)).numpy()
+    assert np.allclose(made, [np.log(2.5), *want])
