@@ -5,6 +5,8 @@ its module, and modules keep torch, scikit-learn, numba and matplotlib inside th
 """
 
 import importlib
+import itertools
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
@@ -131,11 +133,18 @@ def known(what: str, folder: Path | None = None) -> list[tuple[str, str]]:
         places = [folder] if folder else [Path("recipes"), Path(__file__).parents[2] / "recipes"]
         here = next((place for place in places if place.is_dir()), None)
         files = sorted(here.glob("*.yaml")) if here else []
-        return [(str(file), _headline(file.read_text(encoding="utf-8"))) for file in files]
+        return [(str(file), _question(file.read_text(encoding="utf-8"))) for file in files]
     hint = nearest(what, ("models", "corpora", "recipes"))
     raise UserError(f"list {what}: expected models, corpora or recipes", todo=hint)
 
 
 def _headline(text: str | None) -> str:
-    """The first line of a docstring, or of the comment at the head of a recipe."""
-    return next((line.strip("# ") for line in (text or "").splitlines() if line.strip("# ")), "")
+    """The first line of a docstring."""
+    return next((line.strip() for line in (text or "").splitlines() if line.strip()), "")
+
+
+def _question(text: str) -> str:
+    """The first sentence of the comment at the head of a recipe."""
+    lines = itertools.takewhile(lambda line: line.startswith("#"), text.splitlines())
+    comment = " ".join(line.strip("# ") for line in lines)
+    return re.split(r"(?<=[.?!]) ", comment, maxsplit=1)[0]
