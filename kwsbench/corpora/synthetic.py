@@ -14,7 +14,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from multiprocessing import get_context
@@ -285,10 +285,3 @@ def _write(path: Path, samples: np.ndarray) -> tuple[int, str]:
     soundfile.write(path, samples, RATE, subtype="PCM_16")
     content = path.read_bytes()
     return len(content), hashlib.sha256(content).hexdigest()
-
-
-def sides(design: Design) -> Iterator[tuple[str, set[str], set[str]]]:
-    """Each side with its variants and accents: what has to be disjoint."""
-    for side in SHARES:
-        own = [speaker.voice for speaker in draw_speakers(design) if speaker.side == side]
-        yield side, {voice.variant for voice in own}, {voice.accent for voice in own}
