@@ -15,7 +15,7 @@ import numpy as np
 RETRIEVAL = 1  # espeak_AUDIO_OUTPUT: hand the samples over, play nothing
 UTF8 = 1  # espeakCHARS_UTF8
 RATE, PITCH, RANGE = 1, 3, 4  # espeak_PARAMETER
-ACCENTS = (*("en-us", "en", "en-gb-x-rp", "en-us-nyc", "en-gb-x-gbclan", "en-gb-x-gbcwmd", "en-gb-scotland", "en-029"),)
+ACCENTS = ("en-us", "en", "en-gb-x-rp", "en-us-nyc", "en-gb-x-gbclan", "en-gb-x-gbcwmd", "en-gb-scotland", "en-029")
 ODD = ("Demonic", "croak", "whisper", "whisperf", "Robo", "robo", "Tweaky", "fast", "klatt", "Annie")  # no human voices
 
 

@@ -106,20 +106,27 @@ class Display:
             bars.update(part, completed=share % 1 if share < 1 else 1, text=f"{phase} {detail}")
 
     def _left(self, child: Child) -> str:
-        _, done, total, _ = child.latest
-        if not (done and total):
-            return ""
-        elapsed = time.monotonic() - child.begun
-        return f", {clock(elapsed * (total - done) / done)} left"
+        seconds = _seconds_left(child)
+        return "" if seconds is None else f", {clock(seconds)} left"
 
     def _study_left(self, running: list[Child]) -> str:
-        """Time left for the study: cells like one that ended take as long as it did, others as the mean."""
-        times = [t for spent in self.spent.values() for t in spent]
-        if not times:
+        """Time left for the study: cells at work by their progress, cells to come by those of their entry.
+
+        Of entries that none has ended of nothing is known: what is said is then a lower bound.
+        """
+        to_come = self.waiting[len(running) :]  # cells start in order
+        at_work = [_seconds_left(child) for child in running]
+        means = [sum(spent) / len(spent) for entry in to_come if (spent := self.spent.get(entry))]
+        known = sum(seconds for seconds in at_work if seconds is not None) + sum(means)
+        whole = None not in at_work and len(means) == len(to_come)
+        if not whole and not known:
             return "time left not known yet"
-        mean = sum(times) / len(times)
-        due = sum(
-            sum(self.spent[entry]) / len(self.spent[entry]) if entry in self.spent else mean for entry in self.waiting
-        )
-        due -= sum(min(time.monotonic() - child.begun, mean) for child in running)
-        return f"about {clock(max(due, 0) / max(len(running), 1))} left"
+        return f"{'about' if whole else 'more than'} {clock(known / max(len(running), 1))} left"
+
+
+def _seconds_left(child: Child) -> float | None:
+    """By the progress of the phase a cell is in; None: it says none."""
+    _, done, total, _ = child.latest
+    if not (done and total):
+        return None
+    return (time.monotonic() - child.begun) * (total - done) / done
