@@ -29,6 +29,8 @@ def use_threads(n: int) -> None:
     """Let the passes use as many threads as torch does."""
     most = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]  # filled in when numba is imported
     numba.set_num_threads(max(1, min(n, most)))
+    if torch.get_num_threads() != n:  # numba's first threads set OpenMP's number, which may be torch's too
+        torch.set_num_threads(n)
 
 
 # -- one row at a time: few operands a loop, so that the compiler can tell them apart and vectorise ----------------

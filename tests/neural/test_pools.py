@@ -1,5 +1,8 @@
 """The pool branches in few passes against torch's own pools, normalisation and convolutions in float64."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import Tensor
@@ -93,3 +96,14 @@ def test_the_number_of_threads_changes_nothing():
         results.append((mean, torch.autograd.grad(out.square().sum(), args[0])[0]))
     torch.set_num_threads(before)
     torch.testing.assert_close(results[0], results[1])
+
+
+def test_the_first_pass_leaves_torch_its_threads():
+    """In a process of its own: what starts threads starts them once."""
+    program = (
+        "import torch; from kwsbench.neural.pools import PoolBranches as P; torch.set_num_threads(1);"
+        "o = torch.ones; P.apply(o(1, 9, 8), o(4, 2, 8), o(4, 2), o(4, 8), o(4, 8), None, None, 1e-5);"
+        "print(torch.get_num_threads())"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert (done.stdout, done.returncode) == ("1\n", 0), done.stderr
