@@ -36,7 +36,7 @@ class TerminalProgress:
         self.tty = self.stream.isatty()
         self.plain_every = plain_every
         self._phase = ""
-        self._begun = self._shown = 0.0
+        self._begun = self._shown = self._before = 0.0
         self._drawn = False
 
     def __call__(self, phase: str, done: float, total: float, detail: str = "") -> None:
@@ -44,13 +44,14 @@ class TerminalProgress:
         if phase != self._phase:
             self.close()
             self._phase, self._begun, self._shown = phase, now, now
+            self._before = done  # a download may go on where one stopped
         elapsed = now - self._begun
         finished = total > 0 and done >= total
         wait = 0.2 if self.tty else self.plain_every
         if elapsed < 2 or (now - self._shown < wait and not (finished and self._drawn)):
             return
         self._shown = now
-        left = clock(elapsed * (total - done) / done) if done > 0 and total > 0 else "?"
+        left = clock(elapsed * (total - done) / (done - self._before)) if total > 0 and done > self._before else "?"
         share = f"{100 * done / total:3.0f} %" if total > 0 else f"{done:.0f}"
         end = f"done in {clock(elapsed)}" if finished else f"{left} left"
         line = f"{phase}: {share}, {end}{'  ' + detail if detail else ''}"

@@ -207,8 +207,9 @@ class Training:
         """How far the epoch is, what it still takes, and the last validation."""
         state = self.state
         n_epochs = -(-self.n_steps // self.epoch_steps)
-        left = (self.epoch_steps - place) * state.seconds / state.step
-        text = f"epoch {epoch + 1}/{n_epochs}: {place / self.epoch_steps:.0%}, {clock(left)} left"
+        n_steps = min(self.epoch_steps, self.n_steps - epoch * self.epoch_steps)  # a budget may end within an epoch
+        left = (n_steps - place) * state.seconds / state.step
+        text = f"epoch {epoch + 1}/{n_epochs}: {place / n_steps:.0%}, {clock(left)} left"
         return f"{text}; validation {state.history[-1]['validation_accuracy']:.1%}" if state.history else text
 
     def _notes(self) -> list[str]:

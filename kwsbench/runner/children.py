@@ -29,6 +29,7 @@ class Child:
     process: subprocess.Popen[bytes]
     begun: float
     latest: tuple[str, float, float, str] = ("starting", 0, 0, "")
+    phase_begun: tuple[float, float] = (0.0, 0.0)  # when the present phase was first heard of, and how far it was then
     peak_mb: float = 0.0
     stopped: str = ""  # why the run ended it: "timeout" or "out-of-memory"
     _looked: float = 0.0
@@ -39,7 +40,15 @@ class Child:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             phase, done, total, detail = json.loads(line)
+            if phase != self.latest[0]:
+                self.phase_begun = (time.monotonic(), done)
             self.latest = (phase, done, total, detail)
+
+    def seconds_left(self) -> float | None:
+        """Of the present phase, by what it has done since it was first heard of (a fit may go on where one stopped)."""
+        _, done, total, _ = self.latest
+        since, before = self.phase_begun
+        return (time.monotonic() - since) * (total - done) / (done - before) if total and done > before else None
 
     def look(self) -> None:
         """Note the memory of the worker and its own children; end it past its limits."""

@@ -106,7 +106,7 @@ class Display:
             bars.update(part, completed=share % 1 if share < 1 else 1, text=f"{phase} {detail}")
 
     def _left(self, child: Child) -> str:
-        seconds = _seconds_left(child)
+        seconds = child.seconds_left()
         return "" if seconds is None else f", {clock(seconds)} left"
 
     def _study_left(self, running: list[Child]) -> str:
@@ -115,18 +115,10 @@ class Display:
         Of entries that none has ended of nothing is known: what is said is then a lower bound.
         """
         to_come = self.waiting[len(running) :]  # cells start in order
-        at_work = [_seconds_left(child) for child in running]
+        at_work = [child.seconds_left() for child in running]
         means = [sum(spent) / len(spent) for entry in to_come if (spent := self.spent.get(entry))]
         known = sum(seconds for seconds in at_work if seconds is not None) + sum(means)
         whole = None not in at_work and len(means) == len(to_come)
         if not whole and not known:
             return "time left not known yet"
         return f"{'about' if whole else 'more than'} {clock(known / max(len(running), 1))} left"
-
-
-def _seconds_left(child: Child) -> float | None:
-    """By the progress of the phase a cell is in; None: it says none."""
-    _, done, total, _ = child.latest
-    if not (done and total):
-        return None
-    return (time.monotonic() - child.begun) * (total - done) / done

@@ -68,6 +68,12 @@ def test_it_learns_and_says_how_far_it_is(side):
     assert all(a[1] < b[1] for a, b in zip(heard, heard[1:], strict=False))
 
 
+def test_a_budget_that_ends_within_an_epoch_ends_that_epoch_at_the_whole_of_it(side):
+    heard = []
+    training(side, schedule={"max_steps": 8}, progress=lambda *args: heard.append(args)).run()
+    assert len(heard) == 8 and "epoch 2/2: 50%" in heard[-2][3] and "epoch 2/2: 100%, 0 s left" in heard[-1][3]
+
+
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
 @pytest.mark.parametrize("deaths", [(1, 2, 3), (4, 9), (17,)])
 def test_a_killed_training_ends_as_an_undisturbed_one(side, tmp_path, monkeypatch, optimizer, deaths):
