@@ -171,6 +171,9 @@ def run_cell(
             model.warm_up(train, context)
     with timings.phase("train_s"):
         log = model.fit(train, validation, context)
+    if log.earlier_s:
+        timings.seconds["train_s"] += log.earlier_s
+        log.notes.append("went on from a checkpoint: its CPU seconds and memory are those of the last process alone")
     with timings.phase("score_s"):
         scores = model.scores(test)
 
@@ -232,5 +235,5 @@ def describe(cell: Cell, fold: Split, task: Task, sound: Sound, log: FitLog) -> 
         },
         "quarantined": sound.quarantined,
         "n_duplicates": len(fold.duplicates) - fold.duplicates["sha256"].nunique(),
-        "fit": {"history": log.history, "best": log.best, "notes": log.notes},
+        "fit": {"history": log.history, "best": log.best, "notes": log.notes, "earlier_s": log.earlier_s},
     }

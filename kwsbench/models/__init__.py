@@ -38,11 +38,13 @@ class FitLog:
     history : one mapping an epoch or iteration, name → value.
     best : index into ``history`` of the state that was kept; -1 where there is no history.
     notes : sentences a reader of the table should know, e.g. "zero: stopped at 20 iterations, not converged".
+    earlier_s : seconds that a fit spent in processes that were stopped, where it went on from their checkpoint.
     """
 
     history: list[dict[str, float]] = field(default_factory=list)
     best: int = -1
     notes: list[str] = field(default_factory=list)
+    earlier_s: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -133,7 +133,7 @@ class Network:
                 checkpoint=context.folder / "checkpoint.safetensors" if context.folder else None,
                 key=key,
             ).run()
-        return FitLog(trained.history, trained.best, trained.notes)
+        return FitLog(trained.history, trained.best, trained.notes, trained.earlier_s)
 
     def fitted(self) -> "nn.Module":
         """The module, once there is one."""

@@ -35,11 +35,13 @@ class Trained:
         validation_accuracy, learning_rate, elapsed_s (since the start, validations included).
     best : index into ``history`` of the weights that were kept.
     notes : sentences a reader should know.
+    earlier_s : seconds of training that the checkpoint it went on from had behind it.
     """
 
     history: list[dict[str, float]]
     best: int
     notes: list[str]
+    earlier_s: float = 0.0
 
 
 @dataclass
@@ -119,7 +121,7 @@ class Training:
                     self._keep()
                     kept = time.monotonic()
         self.module.load_state_dict(self.best_weights)
-        return Trained(self.state.history, self.state.best, self._notes())
+        return Trained(self.state.history, self.state.best, self._notes(), before)
 
     def _share(self) -> float:
         """How much of the training is done, 0 to 1: of its steps, or of its time where that runs out first."""

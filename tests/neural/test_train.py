@@ -93,8 +93,10 @@ def test_a_killed_training_ends_as_an_undisturbed_one(side, tmp_path, monkeypatc
     resumed = training(side, again, schedule={"optimizer": optimizer}, checkpoint=tmp_path / "deep" / "c", key="k")
     steps = []
     resumed.progress = lambda *args: steps.append(args)
-    assert figures(resumed.run()) == figures(wanted)
+    ended = resumed.run()
+    assert figures(ended) == figures(wanted)
     assert len(steps) < 18  # not from the start
+    assert wanted.earlier_s == 0 < ended.earlier_s <= ended.history[-1]["elapsed_s"]
     for name, tensor in module.state_dict().items():
         assert torch.equal(tensor, again.state_dict()[name]), name
 
@@ -114,7 +116,8 @@ def test_a_finished_training_is_not_repeated(side, tmp_path):
     wanted = training(side, first, checkpoint=tmp_path / "c", key="k").run()
     second = net(seed=2)
     again = training(side, second, checkpoint=tmp_path / "c", key="k", progress=kill_after(1)).run()
-    assert again == wanted
+    assert figures(again) == figures(wanted) and again.notes == wanted.notes
+    assert again.earlier_s >= wanted.history[-1]["elapsed_s"]
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
 
 

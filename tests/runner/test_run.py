@@ -80,6 +80,13 @@ def test_run_again_does_only_what_is_missing(bench):
     assert "0 cells to run, 4 already done" in bench.run("run", path).stderr
 
 
+def test_a_fit_that_went_on_from_a_checkpoint_tells_the_whole_of_its_time(bench, table):
+    path = bench.recipe("resumes: {model: 'kws_toys:Toy', how: resumes}")
+    done = bench.run("run", path)
+    assert 600 < table().loc["resumes", "train_s"] < 660
+    assert "went on from a checkpoint" in done.stdout
+
+
 def test_bad_cells_cost_themselves_alone(bench, table):
     path = bench.recipe(
         """
