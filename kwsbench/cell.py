@@ -140,6 +140,8 @@ def run_cell(
     threads : CPU cores that may be busy at once.
     work : folder for checkpoints, from which a cell that was killed goes on.
     """
+    import numpy as np
+
     from kwsbench.clips import Clips
     from kwsbench.evaluate import score_cell
     from kwsbench.features import Frontend
@@ -176,6 +178,9 @@ def run_cell(
         log.notes.append("went on from a checkpoint: its CPU seconds and memory are those of the last process alone")
     with timings.phase("score_s"):
         scores = model.scores(test)
+    expected = len(test), len(task.target_label)
+    if np.shape(scores) != expected:
+        raise ValueError(f"{cell.model}: scores are of shape {np.shape(scores)}, not {expected} (clips, targets)")
 
     predictions = as_predictions(task, test, scores)
     record = describe(cell, fold, task, sound, log)

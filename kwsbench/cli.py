@@ -89,7 +89,7 @@ def run(
     store = Store(results / study.name)
     places = Places(data_root(data), default_cache())
     records = run_study(study, store, places, jobs=jobs, device=device)
-    store_study(store, study, places)
+    store_study(store, study, device)
     table, notes = write_report(study.name, study.resolved, records, store.predictions, store.write)
     terminal_table(table, notes, sys.stdout)
     typer.echo(f"\nwritten: {store.folder}/table.csv, table.md, table.tex, report.html")

@@ -164,8 +164,13 @@ class Store:
         """One run at a time on a folder; the lock goes with the process, however it ends."""
         import fcntl
 
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / ".lock").open("w") as file:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock = (self.folder / ".lock").open("w")
+        except OSError as e:
+            todo = "make it a folder that you may write to, or give --results another"
+            raise UserError(f"nothing can be kept there: {e.strerror}", str(self.folder), todo) from e
+        with lock as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as e:

@@ -24,7 +24,7 @@ class Cell:
     train_labels : the unknown and silence settings that differ on the training side; empty: none.
     entry, model : the entry's name in the recipe, and the model it runs.
     settings, frontend : arguments of the model's class and of ``Frontend``, in full.
-    setting : what varies in the entry's matrix, as text, e.g. "n_components=8"; part of no key.
+    setting : what varies in the entry's matrix, as text, e.g. "mixtures=8"; part of no key.
     seed : number of the repeated fit.
     limits : ``cell_minutes``, ``memory_mb``, ``bad_share``, see ``recipe.Limits``; part of no key.
     fold : name of the split among those that the split's settings make, set by ``with_fold``.

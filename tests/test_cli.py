@@ -54,6 +54,15 @@ def test_a_mistake_ends_with_two_and_no_traceback(tmp_path):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(("device", "said"), [("cuda", "sees no GPU"), ("gpu", "one of auto, cpu, cuda")])
+def test_a_device_that_is_not_there(device, said, repository, tmp_path):
+    path = repository / "recipes" / "all.yaml"
+    statement = "import torch; torch.cuda.is_available = lambda: False; from kwsbench.cli import main; main()"
+    done = run("-c", statement, "run", str(path), "--device", device, cwd=tmp_path)
+    assert done.returncode == 2 and said in done.stderr
+    assert "Traceback" not in done.stderr and not list(tmp_path.rglob("cells"))
+
+
 @pytest.mark.parametrize("what", ["models", "corpora", "recipes"])
 def test_list_names_what_there_is(what, repository):
     done = run("-m", "kwsbench", "list", what, cwd=repository)

@@ -117,6 +117,15 @@ def test_killed_writer_leaves_one_of_the_contents(tmp_path):
         assert path.read_bytes() in contents
 
 
+def test_a_file_where_the_folder_should_be(tmp_path):
+    (tmp_path / "results").write_text("")
+    with (
+        pytest.raises(UserError, match="nothing can be kept there: Not a directory"),
+        Store(tmp_path / "results" / "s").locked(),
+    ):
+        raise AssertionError
+
+
 def test_two_runs_on_one_study_are_refused(tmp_path):
     with Store(tmp_path).locked(), pytest.raises(UserError, match="another run"), Store(tmp_path).locked():
         pass

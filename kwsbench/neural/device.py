@@ -12,11 +12,6 @@ M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # names of settings in malloc.h
 RESIDENT_SHARE = 0.5  # of free memory that the recordings of one side may take up; larger ones stay on disk
 
 
-def find_device() -> str:
-    """The GPU, "cuda", where torch finds one, else "cpu"."""
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
 def free_bytes(device: str) -> int:
     """Bytes of memory that are free on a device."""
     return torch.cuda.mem_get_info()[0] if device == "cuda" else psutil.virtual_memory().available

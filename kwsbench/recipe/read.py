@@ -32,7 +32,7 @@ def load_recipe(
     Parameters
     ----------
     path : the YAML file; ``extends`` in it is relative to its folder.
-    overrides : "models.gmm.n_components=8" and the like, as ``--set`` gives them.
+    overrides : "models.gmm.mixtures=8" and the like, as ``--set`` gives them.
     corpus : run on this corpus instead (with the recipe's settings for it, if it has any).
     only : keep these entries of ``models``, a list or text with commas.
     seeds : number of repeated fits, or their numbers.

@@ -249,7 +249,7 @@ def with_override(tree: Located, text: str, problems: list[Problem]) -> Located:
     where = f"--set {text}"
     path, equals, value = text.partition("=")
     if not equals or not path.strip("."):
-        problems.append(Problem(where, "", "expected PATH=VALUE", "for example --set models.gmm.n_components=8"))
+        problems.append(Problem(where, "", "expected PATH=VALUE", "for example --set models.gmm.mixtures=8"))
         return tree
     return _set(tree, path.strip(), parse(value, where, problems, line=False), where, path.strip(), problems)
 

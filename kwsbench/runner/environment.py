@@ -8,10 +8,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from kwsbench.errors import UserError
+
 PACKAGES = (
     *("kwsbench", "numpy", "scipy", "pandas", "pyarrow", "scikit-learn", "hmmlearn", "torch", "numba"),
     *("safetensors", "soundfile", "espeakng-loader", "webrtcvad-wheels"),
 )
+
+DEVICES = ("auto", "cpu", "cuda")
 
 
 def cores() -> int:
@@ -22,12 +26,23 @@ def cores() -> int:
 
 
 def find_device(wanted: str = "auto") -> str:
-    """ "cuda" where torch sees a GPU, else "cpu"; a name asked for is taken as it is."""
-    if wanted != "auto":
+    """ "cpu" or "cuda"; "auto" is "cuda" where torch sees a GPU.
+
+    Raises
+    ------
+    UserError : another name, or a GPU is asked for that torch does not see.
+    """
+    if wanted not in DEVICES:
+        raise UserError(f"no device {wanted}", "--device", f"give one of {', '.join(DEVICES)}")
+    if wanted == "cpu":
         return wanted
     import torch
 
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    if torch.cuda.is_available():
+        return "cuda"
+    if wanted == "cuda":
+        raise UserError(f"torch {torch.__version__} sees no GPU", "--device cuda", "give auto or cpu")
+    return "cpu"
 
 
 def describe_machine(device: str) -> dict[str, Any]:

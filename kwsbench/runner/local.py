@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kwsbench.cell import Places, label_fold, plan_folds, read_corpus
-from kwsbench.models import model_class
+from kwsbench.models import MODELS, model_class
 from kwsbench.progress import TerminalProgress
 from kwsbench.runner.children import Child, start_child
 from kwsbench.runner.display import Display
@@ -34,15 +34,19 @@ class Planned:
     cell: Cell
     name: str
     key: str
-    versions: dict[str, int]
+    versions: dict[str, int | str]
     task_fingerprint: str
 
 
-def versions_of(cell: Cell) -> dict[str, int]:
-    """The version of each room that a cell goes through; raised there when results change."""
+def versions_of(cell: Cell) -> dict[str, int | str]:
+    """The version of each room that a cell goes through; raised there when results change.
+
+    A model from outside that names no version is known by the text of its file.
+    """
     found = {room: getattr(importlib.import_module(f"kwsbench.{room}"), "VERSION", 1) for room in ROOMS}
     own = importlib.import_module(model_class(cell.model).__module__)
-    return found | {"model": getattr(own, "VERSION", 1)}
+    version = getattr(own, "VERSION", 1 if cell.model in MODELS else None)
+    return found | {"model": fingerprint(Path(own.__file__ or "").read_text()) if version is None else version}
 
 
 def plan(study: Study, store: Store, places: Places) -> list[Planned]:
@@ -181,13 +185,13 @@ def _identity(planned: Planned, study: Study) -> Record:
     }
 
 
-def store_study(store: Store, study: Study, places: Places) -> None:
+def store_study(store: Store, study: Study, device: str = "auto") -> None:
     """Write ``study.json``: the resolved recipe, when, where."""
     content = {
         "study": study.name,
         "recipe": study.resolved,
         "when": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "environment": describe_machine(find_device("auto")),
+        "environment": describe_machine(find_device(device)),
     }
     store.write("study.json", json.dumps(content, indent=1, sort_keys=True, default=str) + "\n")
 

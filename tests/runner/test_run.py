@@ -80,6 +80,18 @@ def test_run_again_does_only_what_is_missing(bench):
     assert "0 cells to run, 4 already done" in bench.run("run", path).stderr
 
 
+def test_a_changed_model_of_ones_own_runs_again(bench):
+    path = bench.recipe("majority: {}\ntoy: {model: 'kws_toys:Toy'}")
+    assert bench.run("run", path).returncode == 0
+    own = bench.folder / "kws_toys.py"
+    own.write_text(own.read_text() + "# changed\n")
+    assert "2 cells to run, 2 already done" in bench.run("run", path).stderr
+    own.write_text(own.read_text() + "VERSION = 7\n")
+    assert "2 cells to run, 2 already done" in bench.run("run", path).stderr
+    own.write_text(own.read_text() + "# changed, and the same\n")
+    assert "0 cells to run, 4 already done" in bench.run("run", path).stderr
+
+
 def test_a_fit_that_went_on_from_a_checkpoint_tells_the_whole_of_its_time(bench, table):
     path = bench.recipe("resumes: {model: 'kws_toys:Toy', how: resumes}")
     done = bench.run("run", path)
@@ -95,11 +107,12 @@ def test_bad_cells_cost_themselves_alone(bench, table):
         dies: {model: 'kws_toys:Toy', how: dies}
         exits: {model: 'kws_toys:Toy', how: exits}
         sleeps: {model: 'kws_toys:Toy', how: sleeps, limits: {cell_minutes: 0.15}}
+        forgets: {model: 'kws_toys:Toy', how: forgets}
         eats: {model: 'kws_toys:Toy', how: eats, size_mb: 1500, limits: {memory_mb: 1200}}
         """,
         labels={"scheme": "all"},
     )
-    done = bench.run("run", path, "--only", "well,raises,dies,exits")
+    done = bench.run("run", path, "--only", "well,raises,dies,exits,forgets")
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     status = {name.split()[0]: record for name, record in bench.records().items()}
@@ -109,6 +122,7 @@ def test_bad_cells_cost_themselves_alone(bench, table):
     assert "in fit" in status["raises"]["traceback"]
     assert "signal 9" in status["dies"]["reason"]
     assert "exit code 3" in status["exits"]["reason"]
+    assert "not (40, 4) (clips, targets)" in status["forgets"]["reason"]
     assert table().loc["raises", "status"].startswith("failed")
     assert pd.isna(table().loc["raises", "accuracy"])
     assert table().loc["well", "status"] == "ok"
