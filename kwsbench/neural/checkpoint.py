@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import save
 from torch import Tensor, nn
 
 
 def write(path: Path, key: str, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
     """Keep tensors and JSON-able ``state`` of the training ``key``; a kill leaves this file or the former."""
+    from safetensors.torch import save
+
     path.parent.mkdir(parents=True, exist_ok=True)
     data = save(
         {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
@@ -28,6 +28,8 @@ def write(path: Path, key: str, tensors: dict[str, Tensor], state: dict[str, Any
 
 def read(path: Path, key: str) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
     """What ``write`` kept, or None where there is nothing of this very training."""
+    from safetensors import safe_open
+
     if not path.exists():
         return None
     with safe_open(path, "pt") as file:

@@ -5,7 +5,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import psutil
 import torch
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # names of settings in malloc.h
@@ -14,7 +13,11 @@ RESIDENT_SHARE = 0.5  # of free memory that the recordings of one side may take 
 
 def free_bytes(device: str) -> int:
     """Bytes of memory that are free on a device."""
-    return torch.cuda.mem_get_info()[0] if device == "cuda" else psutil.virtual_memory().available
+    if device == "cuda":
+        return torch.cuda.mem_get_info()[0]
+    import psutil
+
+    return psutil.virtual_memory().available
 
 
 def keep_freed_memory() -> None:
