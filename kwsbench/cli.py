@@ -12,6 +12,8 @@ import typer
 
 from kwsbench.errors import UserError
 
+INTERRUPTED = 130  # the exit code of Ctrl-C, which typer turns into a SystemExit
+
 app = typer.Typer(
     name="kwsbench",
     help="Which recogniser of spoken words is better, by how much, how surely, at what cost?",
@@ -167,9 +169,11 @@ def main() -> None:
     except UserError as error:
         print(f"kwsbench: {error}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as end:
+        if isinstance(end, SystemExit) and end.code != INTERRUPTED:
+            raise
         print("kwsbench: stopped; run the same command again to go on", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
 
 
 if __name__ == "__main__":

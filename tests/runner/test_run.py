@@ -138,7 +138,8 @@ def test_bad_cells_cost_themselves_alone(bench, table):
     assert status["eats"]["peak_mb"] > 1200
 
 
-def test_a_killed_run_leaves_nobody_behind_and_goes_on(bench):
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_a_killed_run_leaves_nobody_behind_and_goes_on(bench, how):
     path = bench.recipe("majority: {}\nsleeps: {model: 'kws_toys:Toy', how: sleeps}")
     with subprocess.Popen(
         bench.command("run", path),
@@ -155,7 +156,11 @@ def test_a_killed_run_leaves_nobody_behind_and_goes_on(bench):
         while not (children := _children(run.pid)) and time.monotonic() < deadline:
             time.sleep(0.05)
         assert children
-        os.kill(run.pid, signal.SIGKILL)
+        os.kill(run.pid, how)
+        rest = run.stderr.read().decode()
+    if how == signal.SIGINT:
+        assert run.returncode == 130
+        assert rest == "kwsbench: stopped; run the same command again to go on\n"
     deadline = time.monotonic() + 10
     while any(_alive(pid) for pid in children) and time.monotonic() < deadline:
         time.sleep(0.1)
