@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -140,12 +141,10 @@ def run_cell(
     threads : CPU cores that may be busy at once.
     work : folder for checkpoints, from which a cell that was killed goes on.
     """
-    import numpy as np
-
     from kwsbench.clips import Clips
     from kwsbench.evaluate import score_cell
     from kwsbench.features import Frontend
-    from kwsbench.models import FitContext, model_class
+    from kwsbench.models import FitContext, FitLog, model_class
 
     timings = Timings()
     with timings.phase("read_s"):
@@ -173,18 +172,21 @@ def run_cell(
             model.warm_up(train, context)
     with timings.phase("train_s"):
         log = model.fit(train, validation, context)
+    if not isinstance(log, FitLog):
+        raise TypeError(f"fit gave {type(log).__name__}, not a FitLog")
     if log.earlier_s:
         timings.seconds["train_s"] += log.earlier_s
         log.notes.append("went on from a checkpoint: its CPU seconds and memory are those of the last process alone")
     with timings.phase("score_s"):
         scores = model.scores(test)
-    expected = len(test), len(task.target_label)
-    if np.shape(scores) != expected:
-        raise ValueError(f"{cell.model}: scores are of shape {np.shape(scores)}, not {expected} (clips, targets)")
+    scores = _proper(scores, (len(test), len(task.target_label)))
 
     predictions = as_predictions(task, test, scores)
     record = describe(cell, fold, task, sound, log)
     cost = model.cost(test)
+    for what, number in (("params", cost.params), ("macs", cost.macs)):
+        if not isinstance(number, Integral) or number < 0:
+            raise ValueError(f"cost: {what} is {number!r}, not a whole number of at least 0")
     record |= {
         "cost": {"params": cost.params, "macs": cost.macs},
         "metrics": score_cell(predictions, list(task.labels)),
@@ -193,6 +195,18 @@ def run_cell(
         "frontend": {"kind": frontend.kind, "shape": [frontend.n_frames, frontend.n_dims], "rate": frontend.rate},
     }
     return Outcome(record, predictions, model)
+
+
+def _proper(scores: Any, shape: tuple[int, int]) -> np.ndarray:
+    """The scores, if they are real numbers, a row a clip and a column a target."""
+    import numpy as np
+
+    if np.shape(scores) != shape:
+        raise ValueError(f"scores are of shape {np.shape(scores)}, not {shape} (clips, targets)")
+    found = np.asarray(scores)
+    if not np.issubdtype(found.dtype, np.floating):
+        raise ValueError(f"scores are {found.dtype}, not float32")
+    return found.astype(np.float32, copy=False)
 
 
 def as_predictions(task: Task, test: Any, scores: np.ndarray) -> pd.DataFrame:

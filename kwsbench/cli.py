@@ -55,6 +55,13 @@ def options(
     """Which recogniser of spoken words is better, by how much, how surely, at what cost?"""
 
 
+def find_models_beside(recipe: Path) -> None:
+    """Let a recipe name a model that lies beside it, or in the present folder; workers inherit where to look."""
+    folders = [str(recipe.absolute().parent), os.getcwd()]
+    sys.path[:0] = folders
+    os.environ["PYTHONPATH"] = os.pathsep.join([*folders, *filter(None, [os.environ.get("PYTHONPATH")])])
+
+
 def data_root(given: Path | None) -> Path:
     """Where corpora are looked for and put: what was asked for, else ``data`` in the user's cache folder."""
     from kwsbench.runner.local import default_cache
@@ -86,6 +93,7 @@ def run(
     from kwsbench.store import Store
     from kwsbench.study import expand
 
+    find_models_beside(recipe)
     loaded = load_recipe(recipe, overrides=overrides or [], corpus=corpus, only=only, seeds=seeds)
     study = expand(loaded)
     store = Store(results / study.name)
@@ -107,6 +115,7 @@ def check(
     from kwsbench.recipe import load_recipe
     from kwsbench.study import expand
 
+    find_models_beside(recipe)
     study = expand(load_recipe(recipe, overrides=overrides or [], corpus=corpus, only=only, seeds=seeds))
     for cell in study.cells:
         typer.echo(f"{cell.id}  {cell.setting}".rstrip())
@@ -163,7 +172,6 @@ def features(
 
 def main() -> None:
     """The console script: the user's mistakes end with a message on standard error and exit code 2."""
-    sys.path.insert(0, os.getcwd())  # a recipe may name a model of the reader's own, beside it
     try:
         app()
     except UserError as error:

@@ -35,6 +35,7 @@ WORDS30 = (
 WORDS35 = (*WORDS30, "backward", "follow", "forward", "learn", "visual")
 PRESETS = {"kws12": COMMANDS, "words30": WORDS30, "words35": WORDS35}
 COLUMNS = ["clip", "path", "start", "stop", "gain", "peak", "word", "label", "target", "speaker", "side"]
+PREDICTION_COLUMNS = ("clip", "speaker", "label", "predicted")  # beside the labels' own, in a table of predictions
 GAIN = (0.1, 1.0)  # of a stretch of silence, drawn evenly
 FEWEST_RECORDINGS = 3  # of noise, for each side to have one of its own
 
@@ -128,6 +129,9 @@ def label_split(
     is_official = clips["official_label"] != "" if "official_label" in clips else pd.Series(False, clips.index)
     own, official = clips[~is_official], clips[is_official]
     words = _keywords(split, own, scheme, tuple(keywords))
+    if taken := sorted(set(words) & set(PREDICTION_COLUMNS)):
+        todo = "call it otherwise; a table of predictions has columns of these names"
+        raise UserError(f"a label cannot be called {taken[0]!r}", "labels", todo)
     if scheme in ("all", "words30", "words35"):
         unknown, silence = "none", "none"
     notes: list[str] = []

@@ -88,10 +88,14 @@ class Store:
         path = self.folder / "cells" / f"{cell}.json"
         if not path.exists():
             return None
+        todo = "delete this file; its cell is then run again"
         try:
-            return json.loads(path.read_text(encoding="utf-8"))
-        except json.JSONDecodeError as e:
-            raise UserError(f"not a record: {e}", str(path), "delete this file; its cell is then run again") from e
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as e:
+            raise UserError(f"not a record: {e}", str(path), todo) from e
+        if not isinstance(found, dict) or not {"key", "status"} <= found.keys():
+            raise UserError("not a record: no key, no status", str(path), todo)
+        return found
 
     def records(self) -> list[Record]:
         """All records of the folder, by cell name."""

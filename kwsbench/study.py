@@ -78,9 +78,10 @@ class Cell:
         """The scheme of the labels."""
         return str(self.labels.get("scheme", ""))
 
-    def key(self, task_fingerprint: str, versions: Mapping[str, object]) -> str:
-        """SHA-256 (hex) over the settings, the task's fingerprint and the versions of the rooms gone through."""
-        parts = {"cell": self.parts, "task": task_fingerprint, "versions": dict(versions)}
+    def key(self, task_fingerprint: str, recordings_fingerprint: str, versions: Mapping[str, object]) -> str:
+        """SHA-256 (hex) over the settings, the task, what is in the recordings, and the versions of the rooms."""
+        sources = {"task": task_fingerprint, "recordings": recordings_fingerprint}
+        parts = {"cell": self.parts, **sources, "versions": dict(versions)}
         return hashlib.sha256(_canonical(parts).encode()).hexdigest()
 
     def derived_seed(self, purpose: str) -> int:

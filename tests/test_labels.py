@@ -234,6 +234,12 @@ def test_mistakes_say_what_to_do(small, settings, what, todo):
     assert what in caught.value.what and todo in caught.value.todo
 
 
+@pytest.mark.parametrize("word", ["speaker", "label"])
+def test_a_word_that_names_a_column_of_predictions_is_refused(word):
+    with pytest.raises(UserError, match=f"cannot be called '{word}'"):
+        label_split(split_of({word: (3, 2, 1), "yes": (2, 2, 2)}), noise=NOISE, scheme="all")
+
+
 def test_keywords_without_training_clips_are_named_with_those_to_keep():
     split = split_of({"yes": (5, 2, 2), "on": (0, 2, 2), "off": (0, 0, 3), "go": (4, 1, 1)})
     with pytest.raises(UserError, match="no training clips for off, on") as caught:

@@ -64,9 +64,10 @@ def test_damaged_predictions_are_not_a_result(tmp_path, damage):
 def test_a_torn_record_is_named(tmp_path):
     store = Store(tmp_path)
     kept(store)
-    (tmp_path / "cells" / "cell.json").write_text('{"status": "o')
-    with pytest.raises(UserError, match="cell.json"):
-        store.has("cell", "k")
+    for text in ('{"status": "o', '{"a": 1}', "[]"):
+        (tmp_path / "cells" / "cell.json").write_text(text)
+        with pytest.raises(UserError, match="cell.json: not a record"):
+            store.has("cell", "k")
 
 
 def test_nan_is_null_in_a_record(tmp_path):

@@ -68,7 +68,7 @@ def test_every_combination_is_a_cell(base):
     # 2 corpora × 2 splits × 2 labels × (3 sizes × 2 rates × 2 frontends + 1) × 2 seeds
     assert len(base.cells) == 2 * 2 * 2 * 13 * 2
     assert len({cell.id for cell in base.cells}) == len(base.cells)
-    assert len({cell.key("t", {}) for cell in base.cells}) == len(base.cells)
+    assert len({cell.key("t", "r", {}) for cell in base.cells}) == len(base.cells)
     assert base.name == "r" and base.resolved["seeds"] == [0, 1] and base.keep_models is False
     first = base.cells[0]
     assert (first.corpus, first.entry, first.model, first.seed, first.study_seed) == ("synthetic", "toy", "toy", 0, 5)
@@ -109,18 +109,19 @@ CHANGES = {
 
 def test_the_key_covers_all_that_the_result_depends_on(base):
     cell = base.cells[0]
-    key = cell.key("task", {"splits": 1})
+    key = cell.key("task", "recordings", {"splits": 1})
     assert re.fullmatch("[0-9a-f]{64}", key)
     for name, value in CHANGES.items():
         changed = replace(cell, **{name: value})
-        assert changed.key("task", {"splits": 1}) != key and changed.id != cell.id, name
-    assert cell.key("other", {"splits": 1}) != key
-    assert cell.key("task", {"splits": 2}) != key
+        assert changed.key("task", "recordings", {"splits": 1}) != key and changed.id != cell.id, name
+    assert cell.key("other", "recordings", {"splits": 1}) != key
+    assert cell.key("task", "others", {"splits": 1}) != key
+    assert cell.key("task", "recordings", {"splits": 2}) != key
     for name, value in {"limits": {"cell_minutes": 1.0}, "setting": "size=1"}.items():
         changed = replace(cell, **{name: value})
-        assert changed.key("task", {"splits": 1}) == key and changed.id == cell.id, name
+        assert changed.key("task", "recordings", {"splits": 1}) == key and changed.id == cell.id, name
     renamed = replace(cell, entry="other")
-    assert renamed.key("task", {"splits": 1}) == key and renamed.id != cell.id
+    assert renamed.key("task", "recordings", {"splits": 1}) == key and renamed.id != cell.id
     assert set(CHANGES) | {"limits", "setting", "entry"} == set(asdict(cell))
 
 
@@ -169,7 +170,7 @@ def test_order_and_company_change_no_cell(folder, base, random):
     assert len(kept) == 3
     for cell in kept:
         same = by_id[cell.id]
-        assert cell.key("t", {}) == same.key("t", {}) and cell.derived_seed("fit") == same.derived_seed("fit")
+        assert cell.key("t", "r", {}) == same.key("t", "r", {}) and cell.derived_seed("fit") == same.derived_seed("fit")
 
 
 def test_a_default_written_out_is_the_same_cell(folder):

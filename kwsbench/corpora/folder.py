@@ -15,32 +15,29 @@ from kwsbench.progress import Progress, silent
 
 NEEDED = ("path", "word")
 OPTIONAL = ("speaker", "side", "fold")
+MANIFESTS = ("manifest.csv", "manifest.tsv", "manifest.parquet")
 SIDES = ("train", "validation", "test", "")
 OTHER_NAMES = {"dev": "validation", "val": "validation", "eval": "test", "training": "train"}
 SUFFIXES = (".wav", ".flac", ".opus", ".ogg")
 
 
-def load(
-    root: Path, *, path: str = "", manifest: str = "manifest.csv", noise: str = "", progress: Progress = silent
-) -> Corpus:
+def load(root: Path, *, path: str = "", manifest: str = "", noise: str = "", progress: Progress = silent) -> Corpus:
     """The clips of a manifest. Files that are not there are found, and counted, when recordings are read.
 
     Parameters
     ----------
     path : the folder, below the data root or absolute.
-    manifest : below the folder, or absolute.
+    manifest : below the folder, or absolute; "": manifest.csv, .tsv or .parquet, whichever is there.
     noise : folder with long recordings without words, below the folder or absolute; "": none.
     """
     folder = (root / path).absolute()
     if not folder.is_dir():
         todo = "give it absolute, or relative to the data root"
         raise UserError(f"no folder {folder}", "corpora: folder: path", todo)
-    table = folder / manifest
-    if not table.is_file():
-        todo = "write one with the columns path, word, speaker; or name yours with manifest:"
-        raise UserError("no manifest there", str(table), todo)
+    table = _find(folder, manifest)
     rows = _read(table)
     _check_columns(rows, table)
+    rows = rows.apply(lambda column: column.str.strip())  # blanks around a word would make another word of it
     clips = pd.DataFrame(
         {
             "clip": [Path(name).as_posix() for name in rows["path"]],
@@ -54,6 +51,19 @@ def load(
     if "fold" in rows:
         clips["fold"] = _folds(rows["fold"], table)
     return Corpus("folder", clips, _noise(folder, noise), "as its owner says")
+
+
+def _find(folder: Path, manifest: str) -> Path:
+    """The manifest that is asked for, or the one that is there."""
+    names = [manifest] if manifest else MANIFESTS
+    found = [folder / name for name in names if (folder / name).is_file()]
+    if len(found) > 1:
+        todo = f"name one with manifest:, or leave one of {', '.join(path.name for path in found)}"
+        raise UserError("more than one manifest there", str(folder), todo)
+    if not found:
+        todo = "write one with the columns path, word, speaker; or name yours with manifest:"
+        raise UserError("no manifest there", str(folder / names[0]), todo)
+    return found[0]
 
 
 def _read(table: Path) -> pd.DataFrame:

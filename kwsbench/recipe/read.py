@@ -257,7 +257,7 @@ class _Resolver:
         for settings in combinations(choices):
             try:
                 call(**settings)
-            except (UserError, ValueError) as error:
+            except (UserError, ValueError, TypeError) as error:
                 todo = error.todo if isinstance(error, UserError) else ""
                 what = error.what if isinstance(error, UserError) else str(error)
                 self.report(found.where or found.key_where, at, what, todo)

@@ -95,7 +95,10 @@ def _split_note(folds: list[Record]) -> str:
     split = folds[0]["parts"]["split"]
     if len(folds) == 1:
         return f"Split {split}: fingerprint {folds[0]['split_fingerprint']}, task {folds[0]['task']['fingerprint']}."
-    prints = ", ".join(f"{r['parts']['fold'].rpartition('/')[2]} {r['split_fingerprint']}" for r in folds)
+    prints = ", ".join(
+        f"{r['parts']['fold'].rpartition('/')[2]} {r['split_fingerprint']}, task {r['task']['fingerprint']}"
+        for r in folds
+    )
     return f"Split {split}, {len(folds)} folds, each tested once and pooled; fingerprints: {prints}."
 
 

@@ -82,7 +82,7 @@ def _counted(rows: pd.DataFrame) -> str:
     train, test, speakers = (sorted({int(n) for n in done[c]}) for c in ("n_train", "n_test", "n_test_speakers"))
     trained = " or ".join(f"{n:,}" for n in train)
     folds = int(done["folds"].max())
-    a_fold = f" in each of {folds} folds" if folds > 1 else ""
+    a_fold = f" in the mean of {folds} folds" if folds > 1 else ""
     tested = f"{plural(test[-1], 'test clip')}, {plural(speakers[-1], 'test speaker')}"
     return f": {trained} training clips{a_fold}, {tested}"
 

@@ -36,6 +36,7 @@ class Planned:
     key: str
     versions: dict[str, int | str]
     task_fingerprint: str
+    recordings_fingerprint: str
 
 
 def versions_of(cell: Cell) -> dict[str, int | str]:
@@ -62,8 +63,9 @@ def plan(study: Study, store: Store, places: Places) -> list[Planned]:
     for cell in study.cells:
         corpus_id = fingerprint(cell.corpus, cell.corpus_settings, cell.split.get("test"), cell.limits["bad_share"])
         if corpus_id not in sounds:
-            sounds[corpus_id] = read_corpus(cell, places, progress)
-        sound = sounds[corpus_id]
+            sound = read_corpus(cell, places, progress)
+            sounds[corpus_id] = sound, sound.recordings.fingerprint
+        sound, content = sounds[corpus_id]
         split_id = fingerprint(corpus_id, cell.split, cell.study_seed)
         if split_id not in folds:
             folds[split_id] = plan_folds(cell, sound)
@@ -75,7 +77,8 @@ def plan(study: Study, store: Store, places: Places) -> list[Planned]:
                 tasks[task_id] = task.fingerprint
             own = cell.with_fold(fold.name)
             versions = versions_of(own)
-            planned.append(Planned(own, own.id, own.key(tasks[task_id], versions), versions, tasks[task_id]))
+            key = own.key(tasks[task_id], content, versions)
+            planned.append(Planned(own, own.id, key, versions, tasks[task_id], content))
     progress.close()
     return planned
 
@@ -168,6 +171,7 @@ def _identity(planned: Planned, study: Study) -> Record:
             "setting": cell.setting,
             "seed": cell.seed,
             "task_fingerprint": planned.task_fingerprint,
+            "recordings_fingerprint": planned.recordings_fingerprint,
             "versions": planned.versions,
         },
         "settings": {

@@ -28,6 +28,21 @@ def test_each_kind_of_manifest(tmp_path, name):
     assert clips["path"].iloc[0] == str(tmp_path / "mine/a/1.wav")
 
 
+@pytest.mark.parametrize("name", ["manifest.tsv", "manifest.parquet"])
+def test_a_manifest_of_any_kind_is_found(tmp_path, name):
+    write(tmp_path / name)
+    assert len(load_corpus("folder", tmp_path).clips) == 3
+    write(tmp_path / "manifest.csv")
+    with pytest.raises(UserError, match="more than one manifest"):
+        load_corpus("folder", tmp_path)
+
+
+def test_blanks_around_a_word_make_no_other_word(tmp_path):
+    write(tmp_path / "manifest.csv", [("1.wav", " yes ", "ann ", ""), ("2.wav", "yes", "ann", " test")])
+    clips = load_corpus("folder", tmp_path).clips
+    assert clips[["word", "speaker", "side"]].to_numpy().tolist() == [["yes", "ann", ""], ["yes", "ann", "test"]]
+
+
 def test_absolute_paths_folds_and_noise(tmp_path):
     elsewhere = tmp_path / "elsewhere" / "1.wav"
     write(tmp_path / "manifest.csv", [(str(elsewhere), "yes", "ann", 3)], ["path", "word", "speaker", "fold"])

@@ -41,6 +41,8 @@ class Toy:
             time.sleep(60)
         mean = [train.features[train.targets == t].mean(0) for t in range(train.n_labels)]
         self.mean = np.stack(mean)
+        if self.how == "says nothing":
+            return None
         return FitLog(earlier_s=600.0 if self.how == "resumes" else 0.0)
 
     def scores(self, clips):
@@ -48,7 +50,7 @@ class Toy:
         return (-distance[1:] if self.how == "forgets" else -distance).astype(np.float32)
 
     def cost(self, clips):
-        return Cost(self.mean.size, self.mean.size)
+        return Cost(-5 if self.how == "owes" else self.mean.size, self.mean.size)
 
     def save(self, folder):
         np.savez(folder / "mean.npz", mean=self.mean)

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -92,6 +93,17 @@ def test_a_changed_model_of_ones_own_runs_again(bench):
     assert "0 cells to run, 4 already done" in bench.run("run", path).stderr
 
 
+def test_changed_recordings_run_again(bench, tmp_path, tone_tree):
+    mine = tmp_path / "data" / tone_tree.name
+    shutil.copytree(tone_tree, mine)
+    bench.environment["KWSBENCH_DATA"] = str(mine.parent)
+    path = bench.recipe("majority: {}")
+    assert bench.run("run", path).returncode == 0
+    a, b = sorted(mine.glob("yes/*.wav"))[:2]
+    shutil.copyfile(a, b)
+    assert "2 cells to run" in bench.run("run", path).stderr
+
+
 def test_a_fit_that_went_on_from_a_checkpoint_tells_the_whole_of_its_time(bench, table):
     path = bench.recipe("resumes: {model: 'kws_toys:Toy', how: resumes}")
     done = bench.run("run", path)
@@ -108,11 +120,13 @@ def test_bad_cells_cost_themselves_alone(bench, table):
         exits: {model: 'kws_toys:Toy', how: exits}
         sleeps: {model: 'kws_toys:Toy', how: sleeps, limits: {cell_minutes: 0.15}}
         forgets: {model: 'kws_toys:Toy', how: forgets}
+        owes: {model: 'kws_toys:Toy', how: owes}
+        silent: {model: 'kws_toys:Toy', how: says nothing}
         eats: {model: 'kws_toys:Toy', how: eats, size_mb: 1500, limits: {memory_mb: 1200}}
         """,
         labels={"scheme": "all"},
     )
-    done = bench.run("run", path, "--only", "well,raises,dies,exits,forgets")
+    done = bench.run("run", path, "--only", "well,raises,dies,exits,forgets,owes,silent")
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     status = {name.split()[0]: record for name, record in bench.records().items()}
@@ -123,6 +137,8 @@ def test_bad_cells_cost_themselves_alone(bench, table):
     assert "signal 9" in status["dies"]["reason"]
     assert "exit code 3" in status["exits"]["reason"]
     assert "not (40, 4) (clips, targets)" in status["forgets"]["reason"]
+    assert "params is -5" in status["owes"]["reason"]
+    assert "fit gave NoneType, not a FitLog" in status["silent"]["reason"]
     assert table().loc["raises", "status"].startswith("failed")
     assert pd.isna(table().loc["raises", "accuracy"])
     assert table().loc["well", "status"] == "ok"
