@@ -51,7 +51,7 @@ def _decoded(path: Path) -> tuple[np.ndarray, int]:
     import soundfile
 
     if not path.is_file():
-        raise BadRecording(path, "is not there")
+        raise BadRecording(path, "is a folder" if path.is_dir() else "is not there")
     size = path.stat().st_size
     if not size:
         raise BadRecording(path, "is an empty file")

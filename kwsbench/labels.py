@@ -124,7 +124,13 @@ def label_split(
     ------
     UserError : keywords that the corpus or its training side does not have; settings that make no sense.
     """
-    _check_settings(unknown_share, silence_share, silence_seconds)
+    check_settings(
+        scheme=scheme,
+        keywords=keywords,
+        unknown_share=unknown_share,
+        silence_share=silence_share,
+        silence_seconds=silence_seconds,
+    )
     clips = split.corpus.clips.set_index("clip").loc[split.sides.index].assign(side=split.sides)
     is_official = clips["official_label"] != "" if "official_label" in clips else pd.Series(False, clips.index)
     own, official = clips[~is_official], clips[is_official]
@@ -220,12 +226,38 @@ def _extra(unknown: str, silence: str) -> tuple[str, ...]:
     return tuple(label for label, way in ((UNKNOWN, unknown), (SILENCE, silence)) if way != "none")
 
 
-def _check_settings(unknown_share: float, silence_share: float, silence_seconds: float) -> None:
+def check_settings(
+    *,
+    scheme: str = "kws12",
+    keywords: Sequence[str] = (),
+    unknown_share: float = 0.1,
+    silence_share: float = 0.1,
+    silence_seconds: float = 1.0,
+    **others: object,
+) -> None:
+    """Refuse settings of ``label_split`` that make no sense for any corpus.
+
+    Raises
+    ------
+    UserError : the first of them.
+    """
     for name, value in (("unknown_share", unknown_share), ("silence_share", silence_share)):
         if not 0 <= value < math.inf:
             raise UserError(f"{name} is {value}", "labels", "give 0 or more")
     if not 0 < silence_seconds < math.inf:
         raise UserError(f"silence_seconds is {silence_seconds}", "labels", "give more than 0")
+    if keywords and scheme != "keywords":
+        raise UserError(f"scheme {scheme} takes no keywords", "labels: keywords", "use scheme: keywords")
+    if scheme == "keywords" and not keywords:
+        raise UserError("scheme keywords without a list", "labels: keywords", "name the words, e.g. [yes, no]")
+    if len(set(keywords)) < len(keywords):
+        twice = next(word for i, word in enumerate(keywords) if word in keywords[:i])
+        raise UserError(f"keyword {twice} is named twice", "labels: keywords", "name each word once")
+    if clash := [word for word in (UNKNOWN, SILENCE) if word in keywords]:
+        raise UserError(f"{clash[0]} cannot be a keyword", "labels: keywords", "it is a label already")
+    if taken := sorted(set(keywords) & set(PREDICTION_COLUMNS)):
+        todo = "call it otherwise; a table of predictions has columns of these names"
+        raise UserError(f"a label cannot be called {taken[0]!r}", "labels: keywords", todo)
 
 
 def _part_of(n: int, share: float) -> int:
@@ -235,18 +267,8 @@ def _part_of(n: int, share: float) -> int:
 
 def _keywords(split: Split, own: pd.DataFrame, scheme: str, keywords: tuple[str, ...]) -> tuple[str, ...]:
     """The words that are labels of their own; each has clips to train on."""
-    if keywords and scheme != "keywords":
-        raise UserError(f"scheme {scheme} takes no keywords", "labels: keywords", "use scheme: keywords")
     spoken = sorted(own["word"].unique())
     words = keywords if scheme == "keywords" else PRESETS.get(scheme, tuple(spoken))
-    if not words:
-        raise UserError("scheme keywords without a list", "labels: keywords", "name the words, e.g. [yes, no]")
-    if len(set(words)) < len(words):
-        twice = next(word for i, word in enumerate(words) if word in words[:i])
-        raise UserError(f"keyword {twice} is named twice", "labels: keywords", "name each word once")
-    clash = [word for word in (UNKNOWN, SILENCE) if word in words]
-    if clash and scheme != "all":
-        raise UserError(f"{clash[0]} cannot be a keyword", "labels: keywords", "it is a label already")
 
     where = f"{split.corpus.name}, split {split.name}"
     trained = set(own["word"][own["side"] == "train"])

@@ -92,8 +92,7 @@ def make_splits(
     ------
     UserError : no speakers, no lists or no folds. LeakError : a shared speaker or recording; names them.
     """
-    if not 0 < validation_share <= 0.5:
-        raise UserError(f"validation_share is {validation_share}", "splits", "give a share above 0, at most 0.5")
+    check_settings(folds=folds, validation_share=validation_share)
     _need_speakers(corpus)
     by_clip = corpus.clips.set_index("clip").sort_index()
     own = by_clip[by_clip["official_label"] == ""] if "official_label" in by_clip else by_clip
@@ -106,6 +105,19 @@ def make_splits(
         assert_disjoint(sides, rows["speaker"], hashes)
         made.append(Split(corpus, name, sides, _duplicates(sides, rows, hashes)))
     return made
+
+
+def check_settings(*, folds: int = 5, validation_share: float = 0.1, **others: object) -> None:
+    """Refuse settings of ``make_splits`` that make no sense for any corpus.
+
+    Raises
+    ------
+    UserError : the first of them.
+    """
+    if folds < 2:
+        raise UserError(f"folds is {folds}", "splits", "give 2 or more")
+    if not 0 < validation_share <= 0.5:
+        raise UserError(f"validation_share is {validation_share}", "splits", "give a share above 0, at most 0.5")
 
 
 def assert_disjoint(sides: pd.Series, speakers: pd.Series, hashes: pd.Series | None) -> None:
@@ -289,8 +301,8 @@ def _balanced(clips: pd.DataFrame, folds: int, seed: int) -> np.ndarray:
     """
     speaker, names = pd.factorize(clips["speaker"], sort=True)
     word, words = pd.factorize(clips["word"], sort=True)
-    if not 2 <= folds <= len(names):
-        todo = f"give a number from 2 to {len(names)}, the number of speakers"
+    if folds > len(names):
+        todo = f"give a number from 2 to {len(names)}" if len(names) > 1 else "more speakers are needed"
         raise UserError(f"{folds} folds of {len(names)} speakers", "splits: folds", todo)
     counts = np.zeros((len(names), len(words)))
     np.add.at(counts, (speaker, word), 1)

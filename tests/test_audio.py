@@ -113,7 +113,7 @@ def test_int16_is_within_half_a_step_or_clipped(values):
 
 def test_an_absent_file_and_a_folder_are_not_there(tmp_path):
     assert reason(tmp_path / "no.wav") == "is not there"
-    assert reason(tmp_path) == "is not there"
+    assert reason(tmp_path) == "is a folder"
 
 
 def test_an_empty_file_says_so(tmp_path):

@@ -38,9 +38,11 @@ def load(root: Path, *, path: str = "", manifest: str = "", noise: str = "", pro
     rows = _read(table)
     _check_columns(rows, table)
     rows = rows.apply(lambda column: column.str.strip())  # blanks around a word would make another word of it
+    names = pd.Series([Path(name).as_posix() for name in rows["path"]], rows.index)
+    _check_once(names, table)
     clips = pd.DataFrame(
         {
-            "clip": [Path(name).as_posix() for name in rows["path"]],
+            "clip": names,
             "path": [str(folder / name) for name in rows["path"]],
             "word": rows["word"],
             "speaker": rows.get("speaker", ""),
@@ -104,6 +106,14 @@ def _check_columns(rows: pd.DataFrame, table: Path) -> None:
         empty = rows.index[rows[column].str.strip() == ""]
         if len(empty):
             raise UserError(f"{column} is empty", _line(table, empty[0]), "fill it in or delete the row")
+
+
+def _check_once(names: pd.Series, table: Path) -> None:
+    again = names.index[names.duplicated()]
+    if len(again):
+        first = names.index[names == names[again[0]]][0]
+        todo = f"keep one row for a recording; the first is {_line(table, first)}"
+        raise UserError(f"path {names[again[0]]} is named twice", _line(table, again[0]), todo)
 
 
 def _sides(sides: pd.Series, table: Path) -> pd.Series:

@@ -159,6 +159,18 @@ def settings_of(cls: type) -> inspect.Signature:
     return signature
 
 
+def check_least(model: object, **least: float) -> None:
+    """What a constructor may ask of its settings: each is at least so much.
+
+    Raises
+    ------
+    UserError : the first that is less.
+    """
+    for name, value in least.items():
+        if getattr(model, name) < value:
+            raise UserError(f"{name} is {getattr(model, name)}", todo=f"it has to be at least {value:g}")
+
+
 def _imported(name: str, target: str) -> object:
     """The object at ``module:attribute``."""
     module_name, _, attribute = target.partition(":")

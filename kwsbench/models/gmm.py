@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
-from kwsbench.models import Cost, FitContext, FitLog
+from kwsbench.models import Cost, FitContext, FitLog, check_least
 from kwsbench.models.gaussians import (
     clip_blocks,
     frames_of,
@@ -68,6 +68,7 @@ class GMM:
         self.variance_floor = variance_floor
         self.n_iter, self.tol = n_iter, tol
         self.prior: Literal["train", "uniform"] = prior
+        check_least(self, mixtures=1, max_frames_per_word=0, variance_floor=0, n_iter=1, tol=0)
         self.weights_ = self.log_prior_ = np.empty(0)  # weights (words, mixtures); 0 where a word has fewer
         self.means_ = self.variances_ = np.empty(0)  # (words, mixtures, dims)
 
@@ -177,8 +178,11 @@ class GMM:
         """The lower bound a frame that each word reached, and how many words were still gaining."""
         reached = {label: float(mixture.lower_bound_) for label, mixture in zip(labels, mixtures, strict=True)}
         running = sum(not mixture.converged_ for mixture in mixtures)
-        note = f"{running} of {len(labels)} words still gained {self.tol:g} nats a frame at iteration {self.n_iter}"
-        return FitLog([reached], best=0, notes=[note] if running else [])
+        notes = [f"{running} of {len(labels)} words still gained {self.tol:g} nats a frame at iteration {self.n_iter}"]
+        fewer = [label for label, mixture in zip(labels, mixtures, strict=True) if mixture.n_components < self.mixtures]
+        if fewer:
+            notes.append(f"fewer than {self.mixtures} Gaussians, one a frame, for {', '.join(fewer)}")
+        return FitLog([reached], best=0, notes=notes if running else notes[1:])
 
 
 def _sums(frame_logs: np.ndarray, lengths: np.ndarray) -> np.ndarray:

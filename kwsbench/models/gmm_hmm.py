@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
-from kwsbench.models import Cost, FitContext, FitLog
+from kwsbench.models import Cost, FitContext, FitLog, check_least
 from kwsbench.models.gaussians import clip_blocks, frames_of, log_posteriors, log_prior, variances_of
 from kwsbench.models.markov import HMM
 from kwsbench.seeds import derive_seed
@@ -71,6 +71,8 @@ class WordHMM:
         self.n_iter, self.tol = n_iter, tol
         self.prior: Literal["train", "uniform"] = prior
         self.max_clips_per_word = max_clips_per_word
+        check_least(self, states=1, mixtures=1, silence_states=1, unknown_mixtures=1, variance_floor=0)
+        check_least(self, n_iter=1, tol=0, max_clips_per_word=0)
         self.hmms_: list[HMM] = []
         self.log_prior_ = np.empty(0)
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from kwsbench.errors import UserError
+from kwsbench.models import check_least
 from kwsbench.models.network import Network
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class LightCNN(Network):
         gain_db: float = 6.0,
     ) -> None:
         self.keep(locals())
+        check_least(self, width=1)
 
     @classmethod
     def toy(cls) -> dict[str, object]:

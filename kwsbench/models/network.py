@@ -50,9 +50,15 @@ class Network:
     """Clips scored at once; networks with large activations set fewer."""
 
     def keep(self, settings: Mapping[str, object]) -> None:
-        """Store a constructor's arguments under their own names: ``self.keep(locals())`` is its whole body."""
+        """Store a constructor's arguments under their own names: ``self.keep(locals())`` is its whole body.
+
+        Raises
+        ------
+        UserError : a value that no schedule or augmentation can have.
+        """
         own = inspect.signature(type(self)).parameters
         vars(self).update({**SHARED, **{name: settings[name] for name in own}})
+        self._shared(Schedule), self._shared(Augmentation)  # they refuse values that make no sense
         self.module_: nn.Module | None = None
         self.n_labels_ = 0
         self.shape_: tuple[int, ...] = ()

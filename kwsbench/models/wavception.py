@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from kwsbench.errors import UserError
 from kwsbench.models.network import Network
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ class WavCeption(Network):
         gain_db: float = 0.0,
     ) -> None:
         self.keep(locals())
+        if not 0 <= norm_decay < 1:
+            raise UserError(f"norm_decay is {norm_decay}", todo="it has to be from 0 to below 1")
 
     def build(self, n_labels: int, shape: tuple[int, ...]) -> "nn.Module":
         from kwsbench.neural.inception import WavCeptionNet

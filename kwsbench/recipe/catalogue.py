@@ -37,6 +37,20 @@ class Catalogue:
 
         return settings_of(label_split, leave_out=_OURS)
 
+    @staticmethod
+    def check_split(**settings: Any) -> None:
+        """Refuse a split that no corpus can have; UserError says why."""
+        from kwsbench.splits import check_settings
+
+        check_settings(**settings)
+
+    @staticmethod
+    def check_labels(**settings: Any) -> None:
+        """Refuse labels that no split can have, or a part of their settings; UserError says why."""
+        from kwsbench.labels import check_settings
+
+        check_settings(**settings)
+
     @cached_property
     def training_labels(self) -> dict[str, Setting]:
         """The settings of unknown and silence: the part of the labels that one model may learn from otherwise."""

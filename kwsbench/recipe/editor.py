@@ -66,5 +66,5 @@ def json_schema() -> dict[str, Any]:
 
 
 def _one_or_more(settings: Mapping[str, Setting]) -> dict[str, Any]:
-    one = {"anyOf": [{"type": "string"}, json_object(settings)]}
+    one = {"anyOf": [{"type": "string"}, json_object(settings, matrix=True)]}
     return {"anyOf": [one, {"type": "array", "items": one, "minItems": 1}]}

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -56,7 +56,8 @@ def load_recipe(
         tree = with_override(tree, text, problems)
     recipe = _Resolver(problems).recipe(tree, path)
     if only is not None:
-        recipe = _only(recipe, only, problems)
+        named = tree.value.get("models")
+        recipe = _only(recipe, only, named.value if named is not None and named.is_mapping else (), problems)
     if problems:
         raise UserError("\n".join(map(str, sorted(problems, key=lambda problem: problem.order))))
     return recipe
@@ -99,15 +100,16 @@ def _scheme_mappings(found: Located) -> Located:
     return replace(found, value={"scheme": found}) if isinstance(found.value, str) else found
 
 
-def _only(recipe: Recipe, only: str | Sequence[str], problems: list[Problem]) -> Recipe:
+def _only(recipe: Recipe, only: str | Sequence[str], entries: Collection[str], problems: list[Problem]) -> Recipe:
+    """Without the other entries; ``entries`` are all that the recipe names, those with mistakes too."""
     text = only if isinstance(only, str) else ",".join(only)
     names = [name.strip() for name in text.split(",") if name.strip()]
     for name in names:
-        if name not in recipe.models:
-            what = f"{name}: no entry of that name; expected one of {', '.join(recipe.models)}"
-            problems.append(Problem(f"--only {text}", "", what, nearest(name, recipe.models)))
+        if name not in entries:
+            what = f"{name}: no entry of that name; expected one of {', '.join(entries)}"
+            problems.append(Problem(f"--only {text}", "", what, nearest(name, entries)))
     if not names:
-        problems.append(Problem(f"--only {text}", "", f"expected one of {', '.join(recipe.models)}"))
+        problems.append(Problem(f"--only {text}", "", f"expected one of {', '.join(entries)}"))
     return replace(recipe, models={name: entry for name, entry in recipe.models.items() if name in names})
 
 
@@ -134,8 +136,8 @@ class _Resolver:
             seed=top["seed"],
             seeds=self.seeds(items.get("seeds"), top["seeds"]),
             corpora=self.corpora(items["corpora"]),
-            splits=self.several(items.get("splits"), self.catalogue.splits, "splits"),
-            labels=self.several(items.get("labels"), self.catalogue.labels, "labels"),
+            splits=self.several(items.get("splits"), self.catalogue.splits, "splits", self.catalogue.check_split),
+            labels=self.several(items.get("labels"), self.catalogue.labels, "labels", self.catalogue.check_labels),
             models=self.models(items.get("models"), tree.where),
             limits=Limits(**self.limits(items.get("limits"), self.catalogue.limits, "limits")),
             keep_models=top["keep_models"],
@@ -168,29 +170,42 @@ class _Resolver:
             self.report(found.where, "corpora", "expected at least one corpus")
         return result
 
-    def several(self, found: Located | None, settings: Mapping[str, Setting], name: str) -> tuple[dict[str, Any], ...]:
-        """One block of settings or a list of them."""
+    def several(
+        self, found: Located | None, settings: Mapping[str, Setting], name: str, check: Callable[..., object]
+    ) -> tuple[dict[str, Any], ...]:
+        """One block of settings or a list of them; each may be a matrix."""
         if found is None:
             return (read_settings(Located({}, ""), settings, name, self.problems),)
         result: list[dict[str, Any]] = []
         for i, item in enumerate(found.value if found.is_list else [found]):
             at = f"{name}[{i}]" if found.is_list else name
             before = len(self.problems)
-            one = read_settings(item, settings, at, self.problems)
-            if len(self.problems) == before and one in result:
-                self.report(item.where, at, f"{shown(item)} stands twice", "keep one")
-            result.append(one)
-        if not result:
+            choices = read_settings(item, settings, at, self.problems, matrix=True)
+            if len(self.problems) > before:
+                continue
+            self.construct(check, choices, item, at)
+            for one in combinations(choices):
+                if one in result:
+                    self.report(item.where, at, f"{shown(item)} stands twice", "keep one")
+                    break
+                result.append(one)
+        if found.is_list and not found.value:
             self.report(found.where, name, "[]: expected at least one")
         return tuple(result)
 
     def limits(
         self, found: Located | None, settings: Mapping[str, Setting], name: str, defaults: bool = True
     ) -> dict[str, Any]:
-        limits = read_settings(found or Located({}, ""), settings, name, self.problems, defaults=defaults)
-        for key, value in limits.items():
-            if value is not None and (value < 0 if key == "bad_share" else value <= 0):
-                self.report(found.value[key].where if found else "", f"{name}.{key}", f"{value}: expected more than 0")
+        found = found or Located({}, "")
+        limits = read_settings(found, settings, name, self.problems, defaults=defaults)
+        for key in found.value if found.is_mapping else ():
+            value = limits.get(key)
+            if value is None:
+                continue
+            if key == "bad_share" and not 0 <= value <= 1:
+                self.report(found.value[key].where, f"{name}.{key}", f"{value}: expected a share from 0 to 1")
+            elif key != "bad_share" and value <= 0:
+                self.report(found.value[key].where, f"{name}.{key}", f"{value}: expected more than 0")
         return limits
 
     def models(self, found: Located | None, where: str) -> dict[str, Entry]:
@@ -235,8 +250,11 @@ class _Resolver:
         )
         if len(self.problems) == before:
             self.construct(cls, entry.settings, found, at)
-            place = items.get("frontend", found)
-            self.construct(self.catalogue.frontend_class, entry.frontend, place, f"{at}.frontend")
+            for part, call, choices in (
+                ("frontend", self.catalogue.frontend_class, entry.frontend),
+                ("labels", self.catalogue.check_labels, entry.labels),
+            ):
+                self.construct(call, choices, items.get(part, found), f"{at}.{part}")
         return entry
 
     def elsewhere(self) -> dict[str, str]:

@@ -161,15 +161,21 @@ def _method_notes(whole: list[Record]) -> list[str]:
 
 
 def _fit_notes(whole: list[Record]) -> list[str]:
-    by_entry: dict[str, list[str]] = {}
+    folds: dict[str, list[str]] = {}
+    by_entry: dict[str, dict[str, list[str]]] = {}
     for record in whole:
-        by_entry.setdefault(record["parts"]["entry"], []).extend(record["fit"]["notes"])
+        entry, fold = record["parts"]["entry"], record["parts"]["fold"].rpartition("/")[2]
+        folds.setdefault(entry, []).append(fold)
+        for note in record["fit"]["notes"]:
+            by_entry.setdefault(entry, {}).setdefault(note, []).append(fold)
     notes = []
     for entry, found in by_entry.items():
-        different = _once(found)
-        notes += [f"{entry}: {note}" for note in different[:_NAMED]]
-        if len(different) > _NAMED:
-            notes.append(f"{entry}: {len(different) - _NAMED} more notes of this kind stand in its cells' records.")
+        for note, where in list(found.items())[:_NAMED]:
+            some = [] if set(where) == set(folds[entry]) else _once(where)
+            in_folds = f" ({', '.join(some[:_NAMED])}{', …' if len(some) > _NAMED else ''})" if some else ""
+            notes.append(f"{entry}{in_folds}: {note}")
+        if len(found) > _NAMED:
+            notes.append(f"{entry}: {len(found) - _NAMED} more notes of this kind stand in its cells' records.")
     return notes
 
 

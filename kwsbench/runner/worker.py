@@ -87,7 +87,7 @@ def main() -> int:
     threading.Thread(target=end_with_the_run, daemon=True).start()
     try:
         record = work_on(job, PipeProgress(pipe))
-    except Exception as error:  # a cell's failure is recorded, whatever it is
+    except (Exception, SystemExit) as error:  # a cell's failure is recorded, whatever it is
         record = failure(error)
     write_whole(Path(job["work"]) / OUTCOME, json.dumps(jsonable(record)).encode())
     return 0 if record["status"] == "ok" else 1

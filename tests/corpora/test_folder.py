@@ -72,7 +72,7 @@ def test_no_speakers_no_speaker_disjoint_split(tmp_path):
         ([*ROWS, ("c.wav", "no", "bob", "dev")], COLUMNS, r"(?s)manifest\.csv:5.*did you mean validation"),
         ([("a.wav", "yes", "ann", "1st")], ["path", "word", "speaker", "fold"], "whole number"),
         ([], COLUMNS, "no clips in it"),
-        ([ROWS[0], ROWS[0]], COLUMNS, "two clips are named"),
+        ([*ROWS, ROWS[0]], COLUMNS, r"manifest\.csv:5: path a/1\.wav is named twice"),
     ],
 )
 def test_mistakes_are_named_with_their_line(tmp_path, rows, columns, said):

@@ -74,7 +74,8 @@ def test_a_word_of_few_frames_gets_few_components(toy_clips):
     clips = toy_clips(per_word=6)
     lone = clips.take(np.flatnonzero((clips.targets != 1) | (np.arange(len(clips)) < 4)))
     lone.lengths[lone.targets == 1] = 1
-    model, _ = fitted(lone, mixtures=5)
+    model, log = fitted(lone, mixtures=5)
+    assert log.notes[-1:] == [f"fewer than 5 Gaussians, one a frame, for {lone.labels[1]}"]
     assert np.count_nonzero(model.weights_[1]) == 1 and np.count_nonzero(model.weights_[0]) == 5
     assert np.isfinite(model.scores(clips)).all()
     dims = clips.features.shape[2]

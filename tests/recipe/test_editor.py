@@ -56,7 +56,9 @@ def recipes(draw) -> dict:
         "seed": st.integers(),
         "seeds": st.integers(1, 3) | st.lists(st.integers(0, 9), min_size=1, unique=True, max_size=3),
         "splits": st.sampled_from(["hash", ["hash", {"scheme": "speakers", "folds": 3}]]),
-        "labels": st.sampled_from(["kws12", [{"keywords": ["yes", "no", "off"], "unknown_share": 0}]]),
+        "labels": st.sampled_from(
+            ["kws12", [{"scheme": "keywords", "keywords": ["yes", "no", "off"], "unknown_share": 0}]]
+        ),
         "keep_models": st.booleans(),
         "limits": st.just({"memory_mb": 100}),
     }

@@ -40,6 +40,18 @@ def test_lists_expand_where_the_type_takes_none(write):
     assert entries["b"].labels == {"unknown": ("pooled", "words")}
 
 
+def test_splits_and_labels_are_matrices_too(write):
+    text = """
+        corpora: plain
+        splits: {scheme: speakers, folds: [2, 3]}
+        labels: [{scheme: keywords, keywords: [[a], [b, c]]}, {scheme: all}]
+        models: {toy: {}}
+        """
+    recipe = load_recipe(write(text))
+    assert [split["folds"] for split in recipe.splits] == [2, 3]
+    assert [labels["keywords"] for labels in recipe.labels] == [("a",), ("b", "c"), ()]
+
+
 def test_short_forms_mean_their_long_ones(write):
     short = load_recipe(write("corpora: plain\nsplits: speakers\nlabels: kws12\nseeds: 2\nmodels: {toy: }"))
     long = load_recipe(
@@ -80,4 +92,6 @@ def test_corpus_only_and_seeds(write, mistakes):
     assert mistakes(path, only="toyy,b") == [
         "--only toyy,b: toyy: no entry of that name; expected one of toy, b, c; did you mean toy?"
     ]
+    broken = write("corpora: plain\nmodels: {toy: {size: x}}", "broken.yaml")
+    assert len(mistakes(broken, only="toy")) == 1  # the entry is there, though it cannot be read
     assert mistakes(path, only=",")[0].startswith("--only ,: expected one of toy, b, c")

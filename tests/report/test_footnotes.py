@@ -92,6 +92,15 @@ def test_failures_seeds_and_fit_notes_are_named(made):
     assert "means over 2 fits" in notes and "gmm: 3 words had not converged" in notes
 
 
+def test_notes_of_some_folds_name_them(made):
+    for fold in ("loso/ann", "loso/bob"):
+        made.add("gmm", fold=fold, split="loso")
+    made.records[0]["fit"]["notes"] = ["one word had not converged", "everywhere"]
+    made.records[1]["fit"]["notes"] = ["everywhere"]
+    notes = footnotes(made.records)
+    assert "gmm (ann): one word had not converged" in notes and "gmm: everywhere" in notes
+
+
 def test_nothing_but_failures_says_so(made):
     made.add("gmm", status="failed", reason="ValueError: no")
     assert "No cell has a result." in text_of(made) and "ValueError: no" in text_of(made)

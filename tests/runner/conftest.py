@@ -34,6 +34,8 @@ class Toy:
             os.kill(os.getpid(), 9)
         if self.how == "exits":
             os._exit(3)
+        if self.how == "leaves":
+            raise SystemExit(0)
         if self.how == "sleeps":
             time.sleep(600)
         if self.how == "eats":

@@ -118,6 +118,7 @@ def test_bad_cells_cost_themselves_alone(bench, table):
         raises: {model: 'kws_toys:Toy', how: raises}
         dies: {model: 'kws_toys:Toy', how: dies}
         exits: {model: 'kws_toys:Toy', how: exits}
+        leaves: {model: 'kws_toys:Toy', how: leaves}
         sleeps: {model: 'kws_toys:Toy', how: sleeps, limits: {cell_minutes: 0.15}}
         forgets: {model: 'kws_toys:Toy', how: forgets}
         owes: {model: 'kws_toys:Toy', how: owes}
@@ -126,7 +127,7 @@ def test_bad_cells_cost_themselves_alone(bench, table):
         """,
         labels={"scheme": "all"},
     )
-    done = bench.run("run", path, "--only", "well,raises,dies,exits,forgets,owes,silent")
+    done = bench.run("run", path, "--only", "well,raises,dies,exits,leaves,forgets,owes,silent")
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     status = {name.split()[0]: record for name, record in bench.records().items()}
@@ -136,6 +137,7 @@ def test_bad_cells_cost_themselves_alone(bench, table):
     assert "in fit" in status["raises"]["traceback"]
     assert "signal 9" in status["dies"]["reason"]
     assert "exit code 3" in status["exits"]["reason"]
+    assert status["leaves"]["reason"] == "SystemExit: 0"
     assert "not (40, 4) (clips, targets)" in status["forgets"]["reason"]
     assert "params is -5" in status["owes"]["reason"]
     assert "fit gave NoneType, not a FitLog" in status["silent"]["reason"]
