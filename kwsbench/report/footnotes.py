@@ -69,7 +69,11 @@ def _task_notes(records: list[Record]) -> list[str]:
     if not whole:
         return ["No cell has a result."]
     folds = list({record["parts"]["fold"]: record for record in whole}.values())
-    notes = [_corpus_note(whole, folds), *(note for record in folds for note in record["corpus_notes"])]
+    notes = [
+        _corpus_note(whole, folds),
+        *_training_notes(whole, folds[0]),
+        *(note for record in folds for note in record["corpus_notes"]),
+    ]
     notes += [_split_note(folds), _quarantine_note(folds), _duplicates_note(folds)]
     notes += [note for record in folds for note in record["task"]["notes"]]
     return _once([*notes, _denominator_note(folds)])
@@ -89,6 +93,17 @@ def _corpus_note(whole: list[Record], folds: list[Record]) -> str:
         f"{', '.join(sizes)} clips{a_fold}; {plural(speakers, 'test speaker')}, none of them heard in training or "
         f"validation."
     )
+
+
+def _training_notes(whole: list[Record], fold: Record) -> list[str]:
+    """Who was trained on how many clips, where models of one fold differ; the recipe gave them labels of their own."""
+    sizes: dict[int, list[str]] = {}
+    for record in whole:
+        if record["parts"]["fold"] == fold["parts"]["fold"]:
+            sizes.setdefault(record["task"]["n_train"], []).append(record["parts"]["entry"])
+    parts = [f"{n:,} clips: {', '.join(_once(entries))}" for n, entries in sorted(sizes.items())]
+    first = " (in the first fold)" if len({record["parts"]["fold"] for record in whole}) > 1 else ""
+    return [f"Trained on{first} {'; on '.join(parts)}."] if len(parts) > 1 else []
 
 
 def _split_note(folds: list[Record]) -> str:

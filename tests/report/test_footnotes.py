@@ -38,6 +38,14 @@ def test_synthetic_speech_is_said(made):
     assert "synthetic speech, no human voice" in text_of(made)
 
 
+def test_models_that_were_trained_on_more_are_named(made):
+    made.add("gmm")
+    made.add("cnn")
+    assert "Trained on" not in text_of(made)
+    made.records[1]["task"] = made.records[1]["task"] | {"n_train": 1500}
+    assert "Trained on 1,000 clips: gmm; on 1,500 clips: cnn." in text_of(made)
+
+
 def test_quarantined_clips_are_counted_and_the_first_named(made):
     bad = [{"clip": f"up/{i}.wav", "path": f"/data/up/{i}.wav", "reason": "no samples"} for i in range(7)]
     made.add("gmm", quarantined=bad)
