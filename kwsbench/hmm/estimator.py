@@ -117,8 +117,8 @@ class GMMHMM(ClassifierMixin, BaseEstimator):
         X : (n_frames, n_dims) frames of all clips one after the other; may be memory-mapped.
         y : (n_clips,) word of each clip.
         lengths : int (n_clips,) frames of each clip.
-        states : int (n_frames,) state of each frame in its word's chain, as ``align`` gives it, to start from instead of
-            the equal alignment.
+        states : int (n_frames,) state of each frame in its word's chain, as ``align`` gives it, to start from instead
+            of the equal alignment.
         report : called after each iteration with its number, ``n_iter`` and the log likelihood a frame.
         """
         self._start(X, y, lengths, states)
