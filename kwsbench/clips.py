@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -165,10 +166,27 @@ class Clips:
     def _normalises(self) -> bool:
         return self.frontend.normalise != "none" and self.frontend.kind != "waveform"
 
+    @property
+    def _slides(self) -> bool:
+        return self._normalises and self.frontend.normalise == "sliding"
+
+    def _slid(self, raw: Tensor, lengths: Tensor) -> Tensor:
+        """Frames (n, frames, dims) normalised by the frames around each."""
+        from kwsbench.features.frames import normalised, sliding
+
+        apart = raw.reshape(len(raw), -1, self.frontend.n_dims // self.frontend.stack)  # before they were stacked
+        own = lengths * self.frontend.stack
+        mean, deviation = sliding(apart, own, self.frontend.sliding_frames)
+        return normalised(apart, mean, self._deviation(deviation), own).reshape(raw.shape)
+
+    def _deviation(self, found: Tensor) -> Tensor:
+        """What to divide by: 1 where only the mean is normalised."""
+        return found if self.frontend.variances else found.new_ones(found.shape)
+
     @cached_property
     def _moments(self) -> Moments | None:
-        """What features are normalised by; None: they are not."""
-        if not self._normalises:
+        """What features are normalised by, in every frame of a clip; None: they are not."""
+        if not self._normalises or self._slides:
             return None
         if self._statistics is not None and self.frontend.normalise == "global":
             return self._statistics._moments
@@ -189,13 +207,15 @@ class Clips:
             lengths = self.lengths[batch] if frontend.fit == "none" else None
             raw = frontend.frames_numpy(self.waveforms[batch], lengths)
             own = torch.tensor(self.lengths[batch])
-            if self._normalises:
+            if self._slides:
+                raw = self._slid(torch.from_numpy(raw), own).numpy()
+            elif self._normalises:
                 total[batch], squares[batch] = (part.numpy() for part in sums(torch.from_numpy(raw), own))
             elif lengths is not None:
                 raw *= inside(own, frontend.n_frames).numpy()[:, :, None]
             features[batch] = raw
             self._progress(f"features, {self.side}", batch.stop, n, f"{batch.stop:,} of {n:,} clips")
-        if self._normalises:
+        if self._normalises and not self._slides:
             moments = self._moments_to_use(total, squares)
             np.savez(folder / "moments.npz", mean=moments[0], deviation=moments[1])
             for batch in self._batches():
@@ -224,6 +244,7 @@ class Clips:
             _, group = np.unique(np.where(self.speakers >= 0, self.speakers, alone), return_inverse=True)
             total, squares, count = (_summed(part, group)[group] for part in (total, squares, count))
         mean, deviation = moments(*(torch.as_tensor(part) for part in (total, squares, count)))
+        deviation = self._deviation(deviation)
         repeats = (1,) * (mean.ndim - 1) + (stack,)
         return np.tile(mean.numpy(), repeats), np.tile(deviation.numpy(), repeats)
 
@@ -254,7 +275,10 @@ class Clips:
             shape = (len(raw), -1, self.frontend.n_dims // self.frontend.stack)
             apart = raw.reshape(shape)  # frames before they were stacked
             own = lengths * self.frontend.stack
-            return normalised(apart, *moments(*sums(apart, own), own.double()), own).reshape(raw.shape)
+            mean, deviation = moments(*sums(apart, own), own.double())
+            return normalised(apart, mean, self._deviation(deviation), own).reshape(raw.shape)
+        if self._slides:
+            return self._slid(raw, lengths)
         if self._moments is not None:
             return self._normalised(raw, index, self._moments)
         return raw * inside(lengths, raw.shape[1])[:, :, None] if ragged else raw
@@ -279,6 +303,16 @@ class Clips:
         inside = np.arange(self.frontend.n_frames)[None, :] < self.lengths[:, None]
         return self.features[inside], self.lengths
 
+    def through(self, **changes: object) -> Clips:
+        """The same clips through the frontend with some settings changed."""
+        other = Clips.__new__(Clips)
+        other.rows, other.side, other.labels = self.rows, self.side, self.labels
+        other.frontend = replace(self.frontend, **changes)  # type: ignore[arg-type]
+        other._recordings, other._cache, other._noise = self._recordings, self._cache, self._noise
+        other._statistics = None if self._statistics is None else self._statistics.through(**changes)
+        other._progress = self._progress
+        return other
+
     def take(self, index: np.ndarray) -> Clips:
         """Some of the clips, in that order; ``index`` is of integers or bools."""
         return Part(self, index)
@@ -291,6 +325,9 @@ class Part(Clips):
         self._whole, self._index = whole, np.arange(len(whole))[index]
         self.rows = whole.rows.iloc[self._index].reset_index(drop=True)
         self.side, self.frontend, self.labels = whole.side, whole.frontend, whole.labels
+
+    def through(self, **changes: object) -> Clips:
+        return Part(self._whole.through(**changes), self._index)
 
     @cached_property
     def speakers(self) -> np.ndarray:

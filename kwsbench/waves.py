@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from kwsbench.recordings import Recordings
 
 GENERATED_RMS = 0.03  # of generated noise, where full scale is 1, before the row's gain: −30 dB
-WAVE_FIELDS = ("rate", "resample", "vad", "seconds", "fit")  # settings of a frontend that waveforms depend on
+# settings of a frontend that waveforms depend on
+WAVE_FIELDS = ("rate", "resample", "vad", "seconds", "fit", "margin_s", "margin_level", "dither")
 
 
 class Sources:
@@ -35,7 +37,7 @@ class Sources:
         """Fill the rows ``batch`` of ``waves``, zeros so far; returns int64 (batch,): samples that are not padding."""
         lengths = np.zeros(batch.stop - batch.start, np.int64)
         for i, samples in self._at_one_rate(batch):
-            own = trim(samples, self.frontend.rate, self.frontend.vad)
+            own = in_noise(trim(samples, self.frontend.rate, self.frontend.vad), self.frontend)
             lengths[i - batch.start] = fit_into(waves[i], own, self.frontend.fit)
         return lengths
 
@@ -75,6 +77,19 @@ class Sources:
         if error:
             raise BadRecording(path, error)
         return self.samples[offset : offset + size], rate
+
+
+def in_noise(samples: np.ndarray, frontend: Frontend) -> np.ndarray:
+    """Samples with the frontend's dither, and its margins of noise before and after; the same for the same samples."""
+    margin = round(frontend.margin_s * frontend.rate)
+    if not margin and not frontend.dither:
+        return samples
+    rng = np.random.default_rng(zlib.crc32(samples.tobytes()))
+    parts = [frontend.margin_level * rng.standard_normal(margin), samples.astype(np.float64)]
+    parts.append(frontend.margin_level * rng.standard_normal(margin))
+    if frontend.dither:
+        parts[1] += frontend.dither * rng.standard_normal(len(samples))
+    return to_int16(np.concatenate(parts) / FULL_SCALE)
 
 
 def fit_into(row: np.ndarray, samples: np.ndarray, how: str) -> int:

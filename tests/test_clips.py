@@ -344,6 +344,33 @@ def test_moments_of_an_utterance_and_of_a_speaker(spoken, cache, frontend, how):
             assert np.abs(frames.mean(0)).max() < 1e-3 and np.abs(frames.std(0) - 1).max() < 1e-2
 
 
+@pytest.mark.parametrize("how", ["global", "utterance", "speaker", "sliding"])
+def test_only_the_mean_is_normalised_where_it_is_said(spoken, cache, how):
+    both = sides(spoken, cache, replace(RAGGED, normalise=how, sliding_frames=1000))
+    mean = sides(spoken, cache, replace(RAGGED, normalise=how, sliding_frames=1000, variances=False))
+    for clips in mean.values():
+        raw = raw_features(clips, cache, spoken.task)
+        moved = own_frames(raw, clips.lengths) - own_frames(clips.features, clips.lengths)
+        scaled = own_frames(both[clips.side].features, both[clips.side].lengths)
+        assert len(np.unique(np.round(moved, 2), axis=0)) <= len(clips)  # one shift a clip at most
+        kept = own_frames(clips.features, clips.lengths)
+        assert (np.sign(kept) == np.sign(scaled)).mean() > 0.999
+
+
+def test_a_sliding_window_longer_than_a_clip_is_the_utterance(spoken, cache):
+    one, other = (sides(spoken, cache, replace(RAGGED, normalise=how))["test"] for how in ("sliding", "utterance"))
+    assert np.allclose(one.features, other.features, atol=1e-3)
+
+
+def test_the_same_clips_through_another_frontend(spoken, cache):
+    for side in ("train", "test"):
+        clips = sides(spoken, cache, replace(MFCC, normalise="global"))[side]
+        wanted = sides(spoken, cache, replace(MFCC, normalise="global", deltas=2))[side]
+        assert np.array_equal(clips.through(deltas=2).features, wanted.features)
+        assert np.array_equal(clips.take(np.array([2, 0])).through(deltas=2).features, wanted.features[[2, 0]])
+        assert clips.frontend.deltas == MFCC.deltas
+
+
 # -- clips of their own length -----------------------------------------------------------------------------------------
 
 
@@ -379,8 +406,8 @@ def test_stacked_is_all_own_frames_one_after_the_other(spoken, cache):
 # -- varied waveforms --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("how", ["none", "global", "utterance", "speaker"])
-@pytest.mark.parametrize("frontend", [MFCC, replace(MFCC, stack=3), RAGGED, replace(RAGGED, stack=2)])
+@pytest.mark.parametrize("how", ["none", "global", "utterance", "speaker", "sliding"])
+@pytest.mark.parametrize("frontend", [MFCC, replace(MFCC, stack=3, variances=False), RAGGED, replace(RAGGED, stack=2)])
 def test_frames_of_waveforms_as_they_are_are_the_features(spoken, cache, frontend, how):
     for side in ("train", "test"):
         clips = sides(spoken, cache, replace(frontend, normalise=how))[side]
@@ -415,7 +442,7 @@ def test_a_varied_clip_is_normalised_by_what_was_measured_on_the_clips_as_they_a
 # -- parts -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("how", ["none", "global", "utterance", "speaker"])
+@pytest.mark.parametrize("how", ["none", "global", "utterance", "speaker", "sliding"])
 def test_a_part_is_its_rows_of_the_whole(spoken, cache, how, nothing_more):
     for side in ("train", "test"):
         whole = sides(spoken, cache, replace(RAGGED, normalise=how))[side]

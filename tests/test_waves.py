@@ -128,6 +128,19 @@ def test_silence_around_a_word_is_trimmed_before_it_is_fitted(recordings):
     assert np.array_equal(trim(word, 1000, "energy"), word[450:650])
 
 
+def test_margins_and_dither_are_noise_of_the_level_asked_for_and_always_the_same(recordings):
+    row = ("/ramp.wav", 0, -1, 1.0, False)
+    settings = {"seconds": 3.0, "margin_s": 1.0, "margin_level": 20.0}
+    waves, lengths = made(sources(recordings, row, row, **settings))
+    assert lengths == [3000, 3000] and np.array_equal(waves[0], waves[1])
+    assert np.array_equal(waves[0, 1000:2000], RAMP)
+    for margin in (waves[0, :1000], waves[0, 2000:]):
+        assert abs(margin.std() - 20) < 3 and abs(margin.mean()) < 3
+    noisy, _ = made(sources(recordings, row, ("/ramp.wav", 1, -1, 1.0, False), **settings, dither=5.0))
+    assert abs((noisy[0, 1000:2000].astype(float) - RAMP).std() - 5) < 1
+    assert not np.array_equal(noisy[0, 2000:], noisy[1, 1999:-1])  # other samples, other noise
+
+
 def test_generated_noise_is_30_db_down_times_the_gain_and_of_its_own_seed(recordings):
     rows = [(f"generated:{color}:{seed}", 0, -1, 1.0, False) for color in COLORS for seed in (7, 8)]
     rows += [("generated:pink:7", 0, -1, 0.5, False), ("generated:pink:7", 0, -1, 1.0, True)]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 VERSION = 3
 WEBRTC_RATES = (8000, 16000, 32000, 48000)
+WARPS = "from 0.7 to 1.4 for kaldi_mfcc, 1 for the others"
 
 
 @dataclass(frozen=True)
@@ -23,19 +24,23 @@ class Frontend:
 
     Attributes
     ----------
-    kind : what comes out; "waveform": the samples themselves.
+    kind : what comes out; "waveform": the samples themselves; "kaldi_mfcc": MFCC as Kaldi computes them.
     rate : Hz, after resampling.
     resample : "polyphase": Kaiser-windowed filter; "fft": cut the spectrum of the whole recording, as the seeds did.
     vad : trim to where there is speech: "energy" (frames within 30 dB of the loudest), "webrtc" (extra ``vad``).
+    margin_s, margin_level : so many seconds of Gaussian noise before and after, of that deviation in int16 units: for
+        recordings cut so close that there is no silence around the word.
+    dither : deviation, in int16 units, of Gaussian noise added to the recording. Noise is decided by the samples alone.
     seconds : length to pad or chop to.
     fit : where the padding goes: "end", "start" (the seed kernel's), "center"; "none": clips keep their own length, up
         to ``seconds``.
     scale : samples as "int16" values, as the seeds and python_speech_features take them, or "unit": in [−1, 1).
-    window, window_ms, step_ms : frames.
+    window, window_ms, step_ms : frames; the window of kaldi_mfcc is Povey's always.
     last_frame : samples after the last whole frame are dropped, or padded with zeros to a frame.
     n_fft : points; 0: the window's length for a spectrogram, the next power of two for the others.
-    low_hz, high_hz : of the filter banks; high_hz 0: half the rate.
-    n_filters : mel or Bark bands; 0: 40 (log_mel), 26 (mfcc), one a Bark and one (plp).
+    low_hz, high_hz : of the filter banks; low_hz 0: 20 for kaldi_mfcc; high_hz 0: half the rate.
+    n_filters : mel or Bark bands; 0: 40 (log_mel), 26 (mfcc), 23 (kaldi_mfcc), one a Bark and one (plp).
+    warp : of the bands of kaldi_mfcc: factor by which a speaker's frequencies are divided (vocal tract normalisation).
     n_cepstra : coefficients of mfcc and plp.
     preemphasis : of mfcc and plp; 0: none.
     lifter : of the cepstra; 0: none.
@@ -43,14 +48,19 @@ class Frontend:
     eps : added to, or least value of, what a logarithm is taken of.
     deltas : 0; 1: with differences; 2: with differences of differences (over ± 2 frames).
     normalise : each dimension to mean 0 and deviation 1: "global" by the training side, "utterance" by the clip,
-        "speaker" by the speaker's clips of the same side (silence: by the clip).
+        "speaker" by the speaker's clips of the same side (silence: by the clip), "sliding" by the frames around.
+    variances : normalise the deviation too, or only the mean.
+    sliding_frames : how many frames around; as many where the clip begins and ends, all of a clip that has fewer.
     stack : frames joined into one.
     """
 
-    kind: Literal["waveform", "log_spectrogram", "log_mel", "mfcc", "plp"] = "log_spectrogram"
+    kind: Literal["waveform", "log_spectrogram", "log_mel", "mfcc", "kaldi_mfcc", "plp"] = "log_spectrogram"
     rate: int = 16000
     resample: Literal["polyphase", "fft"] = "polyphase"
     vad: Literal["none", "energy", "webrtc"] = "none"
+    margin_s: float = 0.0
+    margin_level: float = 10.0
+    dither: float = 0.0
     seconds: float = 1.0
     fit: Literal["end", "start", "center", "none"] = "end"
     scale: Literal["int16", "unit"] = "int16"
@@ -62,13 +72,16 @@ class Frontend:
     low_hz: float = 0.0
     high_hz: float = 0.0
     n_filters: int = 0
+    warp: float = 1.0
     n_cepstra: int = 13
     preemphasis: float = 0.97
     lifter: int = 22
     energy: bool = True
     eps: float = 1e-10
     deltas: Literal[0, 1, 2] = 0
-    normalise: Literal["none", "global", "utterance", "speaker"] = "none"
+    normalise: Literal["none", "global", "utterance", "speaker", "sliding"] = "none"
+    variances: bool = True
+    sliding_frames: int = 300
     stack: int = 1
 
     def __post_init__(self) -> None:
@@ -83,7 +96,13 @@ class Frontend:
             "step_ms": (not frames or self.step >= 1, "a sample or more"),
             "window_ms": (not frames or self.window_samples >= 2, "two samples or more"),
             "n_fft": (self.n_fft == 0 or self.n_fft >= self.window_samples, "0, or the window's samples or more"),
-            "low_hz": (0 <= self.low_hz < self.top_hz, f"from 0 to below {self.top_hz:g}"),
+            "last_frame": (self.kind != "kaldi_mfcc" or self.last_frame == "drop", "drop, as Kaldi does"),
+            "margin_s": (self.margin_s >= 0, "0 or more"),
+            "margin_level": (self.margin_level >= 0, "0 or more"),
+            "dither": (self.dither >= 0, "0 or more"),
+            "warp": (self.warp == 1 or (self.kind == "kaldi_mfcc" and 0.7 <= self.warp <= 1.4), WARPS),
+            "sliding_frames": (self.sliding_frames >= 1, "1 or more"),
+            "low_hz": (self.low_hz >= 0 and self.bottom_hz < self.top_hz, f"from 0 to below {self.top_hz:g}"),
             "high_hz": (self.top_hz <= self.rate / 2, f"at most {self.rate / 2:g}, half the rate"),
             "n_filters": (self.n_filters == 0 or self.n_filters >= least_bands, f"0, or {least_bands} or more"),
             "n_cepstra": (1 <= self.n_cepstra <= self.most_cepstra, f"from 1 to {self.most_cepstra}"),
@@ -128,7 +147,12 @@ class Frontend:
             from kwsbench.features.scales import barks
 
             return barks(self.rate)
-        return 40 if self.kind == "log_mel" else 26
+        return {"log_mel": 40, "kaldi_mfcc": 23}.get(self.kind, 26)
+
+    @property
+    def bottom_hz(self) -> float:
+        """Where the filter banks begin."""
+        return self.low_hz or (20.0 if self.kind == "kaldi_mfcc" else 0.0)
 
     @property
     def top_hz(self) -> float:
@@ -138,7 +162,7 @@ class Frontend:
     @property
     def most_cepstra(self) -> int:
         """Cepstra that the bands give; any number where there are none."""
-        return self.bands if self.kind in ("mfcc", "plp") else max(self.n_cepstra, 1)
+        return self.bands if self.kind in ("mfcc", "kaldi_mfcc", "plp") else max(self.n_cepstra, 1)
 
     def frames_of(self, samples: int) -> int:
         """Frames, before stacking, that so many samples give."""
@@ -191,6 +215,7 @@ class Frontend:
             "log_spectrogram": spectral.log_spectrogram,
             "log_mel": spectral.log_mel,
             "mfcc": cepstral.mfcc,
+            "kaldi_mfcc": cepstral.kaldi_mfcc,
             "plp": cepstral.plp,
         }[self.kind](x, self)
         raw = None if lengths is None else lengths * self.stack

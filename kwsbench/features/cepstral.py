@@ -17,6 +17,8 @@ from kwsbench.features.spectral import mel_bank, power_spectrum
 if TYPE_CHECKING:
     from kwsbench.features import Frontend
 
+LEAST_BAND = float(np.finfo(np.float32).eps)  # Kaldi's floor under a logarithm
+VTLN_LOW, VTLN_MARGIN = 100.0, 500.0  # Hz: the lower knee, and the upper one's distance from half the rate
 LEAST_ENERGY = float(np.finfo(float).eps)  # python_speech_features' floor under a logarithm
 
 
@@ -36,6 +38,64 @@ def mfcc(x: Tensor, frontend: Frontend) -> Tensor:
     bands = torch.log((power @ bank.to(x.device).T).clamp(min=LEAST_ENERGY))
     cepstra = bands @ dct_matrix(frontend.bands, frontend.n_cepstra).to(x.device)
     return _finished(cepstra, energy, frontend)
+
+
+def kaldi_mfcc(x: Tensor, frontend: Frontend) -> Tensor:
+    """Mel-frequency cepstra as Kaldi computes them (compute-mfcc-feats), without dither.
+
+    Of each frame: mean removed, pre-emphasis, Povey's window, power spectrum, triangles on the mel axis, logarithm,
+    orthonormal DCT, lifter; ``energy``: log energy of the frame less its mean instead of the first cepstrum.
+    """
+    size, step, amount = frontend.window_samples, frontend.step, frontend.preemphasis
+    raw = x.unfold(1, size, step)
+    mean = raw.mean(-1)
+    # emphasis of a frame less its mean is emphasis of the whole signal less (1 − amount) · mean, but for the frame's
+    # first sample, which the window takes away
+    window = povey_window(size).to(x.device)
+    frames = preemphasised(x, amount).unfold(1, size, step) - ((1 - amount) * mean)[..., None]
+    spectrum = torch.fft.rfft(frames.mul_(window), frontend.fft_points)
+    power = spectrum.real.square() + spectrum.imag.square()
+    bank = kaldi_bank(
+        frontend.bands, frontend.fft_points, frontend.rate, frontend.bottom_hz, frontend.top_hz, frontend.warp
+    ).to(x.device)
+    bands = torch.log((power @ bank.T).clamp(min=LEAST_BAND))
+    cepstra = bands @ dct_matrix(frontend.bands, frontend.n_cepstra).to(x.device)
+    energy = (raw.square().sum(-1) - size * mean.square()) if frontend.energy else mean
+    return _finished(cepstra, energy.clamp(min=LEAST_BAND), frontend)
+
+
+@lru_cache(maxsize=16)
+def povey_window(size: int) -> Tensor:
+    """Hann's, both ends 0, to the power 0.85: float32 (size,)."""
+    return torch.hann_window(size, periodic=False, dtype=torch.float64).pow(0.85).float()
+
+
+@lru_cache(maxsize=64)
+def kaldi_bank(n: int, n_fft: int, rate: int, low_hz: float, high_hz: float, warp: float) -> Tensor:
+    """Triangles of height 1 on Kaldi's mel axis, 1127 ln(1 + f / 700): (n, bins); the last bin is unused."""
+    corners = np.linspace(_kaldi_mel(low_hz), _kaldi_mel(high_hz), n + 2)
+    if warp != 1:
+        hz = 700 * np.expm1(corners / 1127)
+        corners = _kaldi_mel(warped_hz(hz, warp, low_hz, high_hz, rate))
+    left, centre, right = corners[:-2, None], corners[1:-1, None], corners[2:, None]
+    bins = _kaldi_mel(np.arange(n_fft // 2 + 1) * rate / n_fft)
+    bank = np.minimum((bins - left) / (centre - left), (right - bins) / (right - centre)).clip(min=0)
+    bank[:, -1] = 0
+    return torch.tensor(bank, dtype=torch.float32)
+
+
+def warped_hz(hz: np.ndarray, warp: float, low_hz: float, high_hz: float, rate: int) -> np.ndarray:
+    """Frequencies divided by ``warp`` between two knees, and in straight lines from there to the ends, which stay.
+
+    The knees lie at ``VTLN_LOW`` · max(1, warp) and (half the rate − ``VTLN_MARGIN``) · min(1, warp), as in Kaldi's
+    piecewise-linear vocal tract length normalisation.
+    """
+    knees = VTLN_LOW * max(1.0, warp), (rate / 2 - VTLN_MARGIN) * min(1.0, warp)
+    return np.interp(hz, [low_hz, *knees, high_hz], [low_hz, *(knee / warp for knee in knees), high_hz])
+
+
+def _kaldi_mel(hz: np.ndarray | float) -> np.ndarray:
+    return 1127 * np.log1p(np.asarray(hz) / 700)
 
 
 def plp(x: Tensor, frontend: Frontend) -> Tensor:

@@ -92,6 +92,26 @@ def sums(x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
     return own.sum(1), (own * own).sum(1)
 
 
+def sliding(x: Tensor, lengths: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation (n, frames, dims) of the ``size`` frames around each, as Kaldi centres its window.
+
+    A window that would leave the clip is moved inside; a clip of fewer frames is taken whole.
+    """
+    n_frames = x.shape[1]
+    own = (x.double() * inside(lengths, n_frames)[:, :, None]).cpu()
+    time, last = torch.arange(n_frames)[None, :], lengths.cpu()[:, None]
+    begin = torch.minimum((time - size // 2).clamp(min=0), (last - size).clamp(min=0))
+    end = torch.minimum(begin + size, last)
+
+    def around(values: Tensor) -> Tensor:
+        upto = F.pad(values.cumsum(1), (0, 0, 1, 0))
+        at = (index[:, :, None].expand(-1, -1, x.shape[2]) for index in (end, begin))
+        return upto.gather(1, next(at)) - upto.gather(1, next(at))
+
+    mean, deviation = moments(around(own), around(own * own), (end - begin).double())
+    return mean.to(x.device), deviation.to(x.device)
+
+
 def moments(total: Tensor, squares: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation from sums (…, dims) over ``count`` (…,) frames."""
     mean = total / count[..., None]
@@ -100,7 +120,10 @@ def moments(total: Tensor, squares: Tensor, count: Tensor) -> tuple[Tensor, Tens
 
 
 def normalised(x: Tensor, mean: Tensor, deviation: Tensor, lengths: Tensor) -> Tensor:
-    """(x − mean) / deviation in each clip's own frames, zero in its padding; the moments are (dims,) or (n, dims)."""
+    """(x − mean) / deviation in each clip's own frames, zero in its padding.
+
+    The moments are (dims,), (n, dims) or (n, frames, dims).
+    """
     if mean.ndim == 2:
         mean, deviation = mean[:, None], deviation[:, None]
     return (x - mean) / deviation * inside(lengths, x.shape[1])[:, :, None]

@@ -5,6 +5,7 @@ import pytest
 import torch
 from scipy import linalg, signal
 
+from kwsbench.errors import UserError
 from kwsbench.features import Frontend
 from kwsbench.features.cepstral import (
     bark_bank,
@@ -13,6 +14,7 @@ from kwsbench.features.cepstral import (
     equal_loudness,
     levinson_durbin,
     preemphasised,
+    warped_hz,
 )
 
 PSF = {"window": "hamming", "last_frame": "pad"}
@@ -222,3 +224,63 @@ def test_cepstra_of_an_all_pole_model_in_closed_form():
     want = (poles[:, None] ** n / n).sum(0).real
     made = cepstra_of_model(a, torch.tensor(2.5, dtype=torch.float64)).numpy()
     assert np.allclose(made, [np.log(2.5), *want])
+
+
+# -- as Kaldi has them -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"energy": False},
+        {"rate": 8000},
+        {"n_filters": 30, "n_cepstra": 20},
+        {"low_hz": 100.0, "high_hz": 3400.0, "rate": 8000},
+        {"lifter": 0, "preemphasis": 0.9},
+        {"window_ms": 20.0, "step_ms": 8.0},
+    ],
+)
+def test_kaldi_mfcc_are_kaldis(waves, settings):
+    frontend = Frontend("kaldi_mfcc", **settings)
+    knf = pytest.importorskip("kaldi_native_fbank")
+    options = knf.MfccOptions()
+    options.frame_opts.dither, options.frame_opts.samp_freq = 0, frontend.rate
+    options.frame_opts.preemph_coeff = frontend.preemphasis
+    options.frame_opts.frame_length_ms, options.frame_opts.frame_shift_ms = frontend.window_ms, frontend.step_ms
+    options.mel_opts.num_bins, options.num_ceps = frontend.bands, frontend.n_cepstra
+    options.mel_opts.low_freq, options.mel_opts.high_freq = frontend.bottom_hz, frontend.top_hz
+    options.use_energy, options.cepstral_lifter = frontend.energy, frontend.lifter
+    clips = waves(frontend.rate) + np.int16(300)  # an offset, which has to go
+    for wave, found in zip(clips, frontend.frames_numpy(clips), strict=True):
+        oracle = knf.OnlineMfcc(options)
+        oracle.accept_waveform(frontend.rate, wave.astype(np.float32).tolist())
+        oracle.input_finished()
+        wanted = np.stack([oracle.get_frame(i) for i in range(oracle.num_frames_ready)])
+        assert found.shape == wanted.shape
+        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("warp", [0.8, 0.9, 1.1, 1.25])
+def test_frequencies_are_warped_in_three_straight_lines(warp):
+    hz = np.linspace(20, 4000, 4000)
+    found = warped_hz(hz, warp, 20.0, 4000.0, 8000)
+    assert found[0] == 20 and found[-1] == 4000
+    assert (np.diff(found) > 0).all()
+    inner = (hz > 100 * max(1, warp)) & (hz < 3500 * min(1, warp))
+    np.testing.assert_allclose(found[inner], hz[inner] / warp)
+    assert np.unique(np.round(np.diff(found, 2), 6)).size <= 5  # straight but for two knees
+
+
+def test_a_warp_undoes_a_change_of_pitch_and_formants():
+    rate, t = 8000, np.arange(8000) / 8000
+    voice = sum(np.exp(-(((k * 120 - 700) / 300) ** 2)) * np.sin(2 * np.pi * k * 120 * t) for k in range(1, 25))
+    higher = sum(np.exp(-(((k * 120 - 700) / 300) ** 2)) * np.sin(2 * np.pi * k * 120 * 1.15 * t) for k in range(1, 25))
+    clips = (3000 * np.stack([voice, higher])).astype(np.int16)
+    plain, warped = (Frontend("kaldi_mfcc", rate=rate, warp=w).frames_numpy(clips).mean(1) for w in (1.0, 1 / 1.15))
+    assert np.abs(warped[1] - plain[0])[1:8].sum() < 0.6 * np.abs(plain[1] - plain[0])[1:8].sum()
+
+
+def test_only_kaldis_bands_are_warped():
+    with pytest.raises(UserError, match="warp"):
+        Frontend("mfcc", warp=1.1)
