@@ -25,6 +25,11 @@ class Chunk:
     rows: np.ndarray
     running: np.ndarray
 
+    @property
+    def clip_of_rows(self) -> np.ndarray:
+        """int64 (frames,): the clip that each frame is of."""
+        return self.clips[np.concatenate([np.arange(n) for n in self.running])]
+
 
 def chunks(lengths: np.ndarray, clips: np.ndarray, max_frames: int = CHUNK_FRAMES) -> Iterator[Chunk]:
     """Chunks of at most ``max_frames`` frames (one clip at least) of some of the clips of concatenated frames.

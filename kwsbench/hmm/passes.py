@@ -5,7 +5,7 @@ Each works chunk by chunk on frames as they lie, so that memory stays flat whate
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
@@ -116,26 +116,30 @@ class Expectations:
         return cls(sums, counts, *together)
 
 
-def expect(
+def explained(
     frames: Frames,
     parts: Iterable[Chunk],
     voice: Voice,
+    counts: np.ndarray,
     *,
     states: np.ndarray | None = None,
     align: bool = True,
-) -> Expectations:
-    """The E-step of one word (Rabiner, section III.C).
+) -> Iterator[tuple[Chunk, np.ndarray, np.ndarray, np.ndarray]]:
+    """Chunk by chunk: how much each Gaussian of one word explains of each frame.
 
     Parameters
     ----------
     voice : of a single chain.
-    states : None: over all ways through the states. int64 (all frames,), in the frames' own order: along one path a
-        clip (Viterbi training, segmental k-means): the best one, which is written there, or, without ``align``, the one
-        that stands there.
+    counts : float64 (4, states), added to: expected times of being in a state, skipping from it, starting in it and
+        ending after it.
+    states : None: over all ways through the states (Rabiner, section III.C). int64 (all frames,), in the frames' own
+        order: along one path a clip (Viterbi training, segmental k-means): the best one, which is written there, or,
+        without ``align``, the one that stands there.
+
+    Yields
+    ------
+    The chunk, its terms (frames, terms), shares (frames, gaussians) as laid out, and log likelihoods (clips,).
     """
-    sums = np.zeros((len(voice.layout.gaussians), voice.natural.shape[0]))
-    counts = np.zeros((4, len(voice.slots)))
-    likelihoods, clips = [], []
     for chunk in parts:
         terms = frames.terms(chunk)
         logs, components, totals = voice.densities(terms)
@@ -149,14 +153,36 @@ def expect(
                 states[chunk.rows] = path
             kernels.along(logs, voice.slots, chunk.running, voice.arcs, path, posteriors, found, counts)
         kernels.responsibilities(components, voice.layout.sizes, totals, posteriors)
-        sums += components.T @ terms
+        yield chunk, terms, components, found
+
+
+def expect(
+    frames: Frames,
+    parts: Iterable[Chunk],
+    voice: Voice,
+    *,
+    states: np.ndarray | None = None,
+    align: bool = True,
+    weights: np.ndarray | None = None,
+) -> Expectations:
+    """The E-step of one word: ``explained``, summed up.
+
+    ``weights`` (all clips,): how much each clip counts in the sums of terms; None: all the same.
+    """
+    sums = np.zeros((len(voice.layout.gaussians), voice.natural.shape[0]))
+    counts = np.zeros((4, len(voice.slots)))
+    likelihoods, clips = [], []
+    for chunk, terms, shares, found in explained(frames, parts, voice, counts, states=states, align=align):
+        if weights is not None:
+            shares *= weights[chunk.clip_of_rows][:, None].astype(shares.dtype)
+        sums += shares.T @ terms
         likelihoods.append(found)
         clips.append(chunk.clips)
     return Expectations(sums, counts, np.concatenate(likelihoods), np.concatenate(clips))
 
 
 def density_sums(frames: Frames, parts: Iterable[Chunk], states: np.ndarray, n_states: int) -> np.ndarray:
-    """float64 (states, terms): sums of terms of the frames aligned to each state; ``states`` as for ``expect``."""
+    """float64 (states, terms): sums of terms of the frames aligned to each state; ``states`` as for ``explained``."""
     sums = np.zeros((n_states, n_terms(frames.values.shape[1], frames.covariance)))
     for chunk in parts:
         terms = frames.terms(chunk)
