@@ -7,7 +7,8 @@ spliced frames through LDA → MLLT, some rounds → speakers' own transforms an
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Self
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
@@ -64,7 +65,7 @@ class AdaptedGMMHMM(ClassifierMixin, BaseEstimator):
         y: np.ndarray,
         lengths: np.ndarray,
         speakers: np.ndarray | None = None,
-        report: Callable[[int, int], None] | None = None,
+        report: Callable[[float, int], None] | None = None,
     ) -> Self:
         """Learn transforms and words.
 
@@ -72,7 +73,8 @@ class AdaptedGMMHMM(ClassifierMixin, BaseEstimator):
         ----------
         X, y, lengths : as for ``GMMHMM.fit``.
         speakers : int (n_clips,), −1 for nobody; needed for fMLLR.
-        report : called with the number of models fitted, and how many there will be.
+        report : called after each iteration with how many models are fitted, the one at work in part, and how many there
+            will be.
         """
         y, lengths = np.asarray(y), np.asarray(lengths, np.int64)
         if self.fmllr_rounds and speakers is None:
@@ -82,10 +84,14 @@ class AdaptedGMMHMM(ClassifierMixin, BaseEstimator):
 
         def fitted(frames: np.ndarray, states: np.ndarray | None) -> GMMHMM:
             nonlocal done
-            model = (GMMHMM() if self.hmm is None else clone(self.hmm)).fit(frames, y, lengths, states=states)
+            model = GMMHMM() if self.hmm is None else clone(self.hmm)
+
+            def passed(iteration: int, of: int, _: float) -> None:
+                if report:
+                    report(done + iteration / of, total)
+
+            model.fit(frames, y, lengths, states=states, report=passed)
             done += 1
-            if report:
-                report(done, total)
             return model
 
         self.first_ = model = fitted(X, None)
@@ -119,28 +125,50 @@ class AdaptedGMMHMM(ClassifierMixin, BaseEstimator):
             return X
         return applied(spliced(X[:, : self.n_static], lengths, self.splice), self.transform_)
 
-    def predict_log_proba(self, X: np.ndarray, lengths: np.ndarray, speakers: np.ndarray | None = None) -> np.ndarray:
-        """float64 (n_clips, n_words): log posteriors.
+    def log_likelihood(self, X: np.ndarray, lengths: np.ndarray, speakers: np.ndarray | None = None) -> np.ndarray:
+        """float64 (n_clips, n_words): log density of each clip's transformed frames under each word.
 
         With fMLLR: a first pass without it; then, without any label, transforms of each speaker from all clips given of
         that speaker and the words that were heard in them; then again with those.
         """
         lengths = np.asarray(lengths, np.int64)
         frames = self.frames(X, lengths)
-        found = self.common_.predict_log_proba(frames, lengths)
+        found = self.common_.log_likelihood(frames, lengths)
         if not self.fmllr_rounds:
             return found
         if speakers is None:
             raise ValueError("fMLLR adapts to speakers: give the speaker of each clip")
         own = frames
         for _ in range(self.fmllr_rounds):
-            own = self._adapted(self.hmm_, frames, own, self.classes_[found.argmax(axis=1)], lengths, speakers)
-            found = self.hmm_.predict_log_proba(own, lengths)
+            heard = (self.hmm_.scale * found + self.hmm_.log_prior_).argmax(axis=1)
+            own = self._adapted(self.hmm_, frames, own, self.classes_[heard], lengths, speakers)
+            found = self.hmm_.log_likelihood(own, lengths)
         return found
+
+    def predict_log_proba(self, X: np.ndarray, lengths: np.ndarray, speakers: np.ndarray | None = None) -> np.ndarray:
+        """float64 (n_clips, n_words): log posteriors."""
+        return self.hmm_.posteriors(self.log_likelihood(X, lengths, speakers))
 
     def predict(self, X: np.ndarray, lengths: np.ndarray, speakers: np.ndarray | None = None) -> np.ndarray:
         """(n_clips,): the word of largest posterior."""
         return self.classes_[self.predict_log_proba(X, lengths, speakers).argmax(axis=1)]
+
+    def save(self, folder: Path) -> None:
+        """Write what recognition needs: ``common.npz``, ``hmm.npz``, ``transform.npz``."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.common_.save(folder / "common.npz")
+        self.hmm_.save(folder / "hmm.npz")
+        arrays: dict[str, Any] = {"n_static": np.array(self.n_static)}
+        arrays |= {} if self.transform_ is None else {"transform": self.transform_}
+        np.savez(folder / "transform.npz", **arrays)
+
+    def load(self, folder: Path) -> Self:
+        """Read what ``save`` wrote; the settings have to be the same."""
+        self.common_, self.hmm_ = GMMHMM.load(folder / "common.npz"), GMMHMM.load(folder / "hmm.npz")
+        with np.load(folder / "transform.npz", allow_pickle=False) as arrays:
+            self.transform_, self.n_static = arrays.get("transform"), int(arrays["n_static"])
+        self.classes_ = self.hmm_.classes_
+        return self
 
     def _adapted(
         self,

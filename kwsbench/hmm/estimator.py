@@ -254,7 +254,11 @@ class GMMHMM(ClassifierMixin, BaseEstimator):
 
     def predict_log_proba(self, X: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         """float64 (n_clips, n_words): log posterior of each word."""
-        joint = self.scale * self.log_likelihood(X, lengths) + self.log_prior_
+        return self.posteriors(self.log_likelihood(X, lengths))
+
+    def posteriors(self, log_likelihood: np.ndarray) -> np.ndarray:
+        """float64 (n_clips, n_words): log posteriors of log likelihoods."""
+        joint = self.scale * log_likelihood + self.log_prior_
         top = joint.max(axis=1, keepdims=True)
         return joint - top - np.log(np.exp(joint - top).sum(axis=1, keepdims=True))
 

@@ -1,25 +1,27 @@
-"""One left-to-right hidden Markov model with Gaussian mixtures for each word (Rabiner, Proc. IEEE 77(2), 1989, VI).
+"""A hidden Markov model with Gaussian mixtures for each word, in the Kaldi way (Rabiner, Proc. IEEE 77(2), 1989, VI).
 
-Trained by expectation-maximisation with hmmlearn as the reference; a clip goes to the word of the highest likelihood
-times prior.
+A clip goes to the word of the highest likelihood times prior. The engine is ``kwsbench.hmm``; hmmlearn stands by as its
+reference.
 """
 
-import threading
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import fields
+import inspect
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
+from kwsbench.errors import UserError
 from kwsbench.models import Cost, FitContext, FitLog, check_least
-from kwsbench.models.gaussians import clip_blocks, frames_of, log_posteriors, log_prior, variances_of
-from kwsbench.models.markov import HMM
+from kwsbench.models.gaussians import log_posteriors, log_prior
 from kwsbench.seeds import derive_seed
 
 if TYPE_CHECKING:
     from kwsbench.clips import Clips
+    from kwsbench.hmm.adapted import AdaptedGMMHMM
+    from kwsbench.models.reference_hmm import ReferenceHMM
+
+VERSION = 2
 
 
 class WordHMM:
@@ -27,23 +29,32 @@ class WordHMM:
 
     Parameters
     ----------
-    states : states of a word's model.
-    mixtures : Gaussians of a state.
+    engine : "kwsbench", or "hmmlearn", the reference, which knows neither edge states, nor growth, nor transforms.
+    states : states of a word's model; 0: one for every four frames of its median clip.
+    mixtures : Gaussians of a state, on the average of its word.
     silence_states : states of a word whose training clips are all silence.
     unknown_mixtures : Gaussians of a state of the word ``unknown``, which has to cover many words.
-    start : first alignment of frames to states: equal parts of each clip, or k-means clusters in order of time.
+    edge_states : states of a silence model, shared by all words, that may stand before and after each; 0: none.
     skips : whether a state may be jumped over.
-    variance_floor : smallest variance of a component, as a share of the variance of all training frames. The default is
-        far above what numerical safety needs: it makes components smooth enough for speakers never heard.
-    n_iter : most iterations of EM.
-    tol : EM of a word stops once an iteration gains less than this log likelihood, in nats a frame.
+    covariance : "diag", or "full" for few dimensions.
+    training : "baum_welch": over all ways through the states; "viterbi": over the best.
+    start : first alignment of hmmlearn's engine: equal parts of each clip, or k-means clusters in order of time.
+    variance_floor : smallest variance of a Gaussian, as a share of the variance of all training frames.
+    n_iter : iterations of EM, of every model that is fitted on the way.
+    grow_iter : the first so many add Gaussians, by splitting.
+    tol : stop once an iteration gains less than this log likelihood, in nats a frame.
     prior : share of the training clips, or the same for each word.
     max_clips_per_word : a budget: train each word on so many clips drawn at random; 0: all.
+    lda : dimensions that linear discriminant analysis makes of spliced static frames; 0: frames as they are.
+    splice : frames either side that it sees.
+    mllt_rounds : times that a maximum likelihood linear transform is estimated on top, and the model fitted again.
+    fmllr_rounds : times that each speaker's own transform is estimated. In scoring this is done without labels from all
+        clips of the speaker that are scored together: transductive. 0: no adaptation.
     """
 
     frontend: ClassVar[Mapping[str, object]] = {
-        "kind": "mfcc",
-        "n_filters": 20,
+        "kind": "kaldi_mfcc",
+        "energy": False,
         "deltas": 2,
         "normalise": "utterance",
         "fit": "none",
@@ -52,164 +63,200 @@ class WordHMM:
     def __init__(
         self,
         *,
-        states: int = 8,
+        engine: Literal["kwsbench", "hmmlearn"] = "kwsbench",
+        states: int = 16,
         mixtures: int = 8,
         silence_states: int = 3,
-        unknown_mixtures: int = 16,
-        start: Literal["equal", "kmeans"] = "equal",
+        unknown_mixtures: int = 32,
+        edge_states: int = 3,
         skips: bool = False,
-        variance_floor: float = 0.4,
-        n_iter: int = 10,
-        tol: float = 1e-3,
+        covariance: Literal["diag", "full"] = "diag",
+        training: Literal["baum_welch", "viterbi"] = "baum_welch",
+        start: Literal["equal", "kmeans"] = "equal",
+        variance_floor: float = 0.1,
+        n_iter: int = 20,
+        grow_iter: int = 12,
+        tol: float = 0.0,
         prior: Literal["train", "uniform"] = "train",
         max_clips_per_word: int = 0,
+        lda: int = 0,
+        splice: int = 4,
+        mllt_rounds: int = 2,
+        fmllr_rounds: int = 0,
     ) -> None:
-        self.states, self.mixtures = states, mixtures
-        self.silence_states, self.unknown_mixtures = silence_states, unknown_mixtures
-        self.start, self.skips = start, skips
-        self.variance_floor = variance_floor
-        self.n_iter, self.tol = n_iter, tol
+        self.engine, self.states, self.mixtures, self.silence_states = engine, states, mixtures, silence_states
+        self.unknown_mixtures, self.edge_states, self.skips = unknown_mixtures, edge_states, skips
+        self.covariance, self.training, self.start, self.variance_floor = covariance, training, start, variance_floor
+        self.n_iter, self.grow_iter, self.tol = n_iter, grow_iter, tol
         self.prior: Literal["train", "uniform"] = prior
         self.max_clips_per_word = max_clips_per_word
-        check_least(self, states=1, mixtures=1, silence_states=1, unknown_mixtures=1, variance_floor=0)
-        check_least(self, n_iter=1, tol=0, max_clips_per_word=0)
-        self.hmms_: list[HMM] = []
+        self.lda, self.splice, self.mllt_rounds, self.fmllr_rounds = lda, splice, mllt_rounds, fmllr_rounds
+        check_least(self, states=0, mixtures=1, silence_states=1, unknown_mixtures=1, edge_states=0, variance_floor=0)
+        check_least(self, n_iter=1, grow_iter=0, tol=0, max_clips_per_word=0)
+        check_least(self, lda=0, splice=0, mllt_rounds=0, fmllr_rounds=0)
+        if engine == "hmmlearn":
+            self._check_reference()
+        elif start == "kmeans":
+            raise UserError("start is kmeans", todo="only engine: hmmlearn knows it; leave it out")
+        if covariance == "full" and ((lda and mllt_rounds) or fmllr_rounds):
+            raise UserError("covariance is full", todo="mllt_rounds and fmllr_rounds are for diag: make them 0")
+        self.words_: AdaptedGMMHMM | ReferenceHMM | None = None
         self.log_prior_ = np.empty(0)
+
+    def _check_reference(self) -> None:
+        """hmmlearn's engine gets no setting that it would not heed."""
+        for name in ("covariance", "training", "lda", "fmllr_rounds"):
+            if getattr(self, name) != inspect.signature(WordHMM).parameters[name].default:
+                raise UserError(
+                    f"{name} is {getattr(self, name)}", todo="engine: hmmlearn does not know it; leave it out"
+                )
+        if self.states < 1:
+            raise UserError("states is 0", todo="engine: hmmlearn needs a number of states")
 
     @classmethod
     def toy(cls) -> dict[str, object]:
         """Settings for a fit of a second."""
-        return {"states": 3, "mixtures": 2, "silence_states": 1, "unknown_mixtures": 2, "n_iter": 3}
+        small = {"states": 3, "mixtures": 2, "silence_states": 1, "unknown_mixtures": 2, "edge_states": 0}
+        return {**small, "n_iter": 3, "grow_iter": 1}
 
     def warm_up(self, train: "Clips", context: FitContext) -> None:
-        """Import what ``fit`` needs."""
-        import sklearn.cluster  # noqa: F401
+        """Import and compile what ``fit`` and ``scores`` need."""
+        if self.engine == "hmmlearn":
+            self._reference().warm_up(train, context)
+            return
+        from kwsbench.hmm import GMMHMM
 
-        import kwsbench.models.left_to_right  # noqa: F401
+        rng = np.random.default_rng(0)
+        frames, lengths = rng.standard_normal((24, 3)).astype(np.float32), np.full(4, 6)
+        small = GMMHMM(n_states=2, n_mixtures=2, n_iter=2, training=self.training, covariance=self.covariance)
+        small.fit(frames, np.array([0, 0, 1, 1]), lengths).predict(frames, lengths)
+        small.align(frames, lengths)
 
     def fit(self, train: "Clips", validation: "Clips", context: FitContext) -> FitLog:
-        """Fit each word on its clips, ``context.threads`` words at once; validation clips are not used.
+        """Fit all words; validation clips are not used.
 
-        The history holds, for each iteration, the log likelihood a frame of each word under the estimates that the
-        iteration started from.
+        The history holds, for each iteration of the last model that was fitted, the log likelihood a frame of each
+        word under the estimates that the iteration started from.
         """
-        from threadpoolctl import threadpool_limits
-
+        if self.engine == "hmmlearn":
+            self.words_ = reference = self._reference()
+            return reference.fit(train, validation, context)
         frames, lengths = train.stacked()
         self.log_prior_ = log_prior(train.labels, train.targets, self.prior, lengths)
-        floor = self.variance_floor * variances_of(frames)
-        done = _Iterations(context, train.n_labels, self.n_iter)
+        chosen = self._chosen(train, lengths, context.seed)
+        if len(chosen) < len(lengths):
+            frames, lengths = _of_clips(frames, lengths, chosen), lengths[chosen]
+        words = self._words(train, context)
 
-        def fit_word(word: int) -> tuple[HMM, list[float]]:
-            chosen = self._chosen(np.flatnonzero((train.targets == word) & (lengths > 0)), context.seed)
-            silence = bool(np.all(train.is_silence[chosen]))
-            own, seed = frames_of(frames, lengths, chosen), derive_seed(context.seed, "hmm", train.labels[word])
-            with threadpool_limits(limits=1):  # words run side by side, each on one core
-                first = self._first(own, lengths[chosen], train.labels[word], silence, floor, seed)
-                fitted = self._fit_word(own, lengths[chosen], first, floor, done.of(word))
-            done.of(word)(self.n_iter)
-            return fitted
+        def report(done: float, models: int) -> None:
+            context.progress("fit", round(done * self.n_iter), models * self.n_iter)
 
-        with threadpool_limits(limits=1), ThreadPoolExecutor(max(context.threads, 1)) as pool:
-            most_work_first = np.argsort(-np.bincount(train.targets, minlength=train.n_labels), kind="stable")
-            running = {int(word): pool.submit(fit_word, int(word)) for word in most_work_first}
-            words = [running[word].result() for word in range(train.n_labels)]
-        self.hmms_ = [hmm for hmm, _ in words]
-        return self._log(train.labels, [history for _, history in words])
+        words.fit(frames, train.targets[chosen], lengths, train.speakers[chosen], report)
+        self.words_ = words
+        return self._log(train.labels, words)
 
     def scores(self, clips: "Clips") -> np.ndarray:
         """float32 (n, n_labels): log posterior of each word."""
+        if self.engine == "hmmlearn":
+            return self.words_.scores(clips)  # type: ignore[union-attr]
         frames, lengths = clips.stacked()
-        result = np.empty((len(lengths), len(self.hmms_)))
-        for rows, stretch in clip_blocks(lengths):
-            block = np.asarray(frames[stretch], dtype=np.float64)
-            for word, hmm in enumerate(self.hmms_):
-                result[rows, word] = hmm.log_likelihoods(block, lengths[rows])
-        return log_posteriors(result, self.log_prior_)
+        words: Any = self.words_
+        return log_posteriors(words.log_likelihood(frames, lengths, clips.speakers), self.log_prior_)
 
     def cost(self, clips: "Clips") -> Cost:
-        """Weights, means, variances and transitions; multiply-adds of densities and forward pass of a mean clip."""
-        frames = float(np.mean(clips.lengths))
-        moves = sum(hmm.n_moves for hmm in self.hmms_)
-        params = sum(hmm.weights.size + 2 * hmm.means.size for hmm in self.hmms_) + moves
-        macs = sum(2 * hmm.means.size for hmm in self.hmms_) + moves
-        return Cost(params=params, macs=round(frames * macs))
+        """Numbers learned; multiply-adds of transforms, densities and forward passes of a mean clip."""
+        if self.engine == "hmmlearn":
+            return self.words_.cost(clips)  # type: ignore[union-attr]
+        words: Any = self.words_
+        models = [words.hmm_] if not self.fmllr_rounds else [words.common_, *[words.hmm_] * self.fmllr_rounds]
+        transform = 0 if words.transform_ is None else words.transform_.size
+        own = models[-1].n_features_in_ ** 2 * self.fmllr_rounds
+        each = sum(m.mixtures_.natural().size + sum(chain.n_arcs for chain in m.chains_) for m in models)
+        params = transform + sum(m.n_params for m in ([words.hmm_] if not self.fmllr_rounds else models[:2]))
+        return Cost(params=int(params), macs=round(float(np.mean(clips.lengths)) * (each + transform + own)))
 
     def save(self, folder: Path) -> None:
-        """Write ``hmms.npz``: the prior, and the arrays of each word's model."""
-        arrays = {f"{word}/{f.name}": getattr(hmm, f.name) for word, hmm in enumerate(self.hmms_) for f in fields(HMM)}
+        """Write the words' models, and ``prior.npz``."""
         folder.mkdir(parents=True, exist_ok=True)
-        np.savez(folder / "hmms.npz", log_prior=self.log_prior_, **arrays)
+        self.words_.save(folder)  # type: ignore[union-attr]
+        np.savez(folder / "prior.npz", log_prior=self.log_prior_)
 
     def load(self, folder: Path) -> None:
-        """Read ``hmms.npz``."""
-        with np.load(folder / "hmms.npz") as arrays:
+        """Read what ``save`` wrote."""
+        self.words_ = self._reference() if self.engine == "hmmlearn" else self._words(None, FitContext(seed=0))
+        self.words_.load(folder)
+        with np.load(folder / "prior.npz") as arrays:
             self.log_prior_ = arrays["log_prior"]
-            words = range(len(self.log_prior_))
-            self.hmms_ = [HMM(*(arrays[f"{word}/{f.name}"] for f in fields(HMM))) for word in words]
 
-    def _chosen(self, clips: np.ndarray, seed: int) -> np.ndarray:
-        """The clips a word is trained on: all, or the budget's share of them."""
-        if not 0 < self.max_clips_per_word < len(clips):
-            return clips
-        rng = np.random.default_rng(derive_seed(seed, "clips", *clips[:1]))
-        return np.sort(rng.choice(clips, self.max_clips_per_word, replace=False))
+    def _words(self, train: "Clips | None", context: FitContext) -> "AdaptedGMMHMM":
+        """Our engine with this model's settings; sizes by word are those of the training clips."""
+        from kwsbench.hmm import GMMHMM
+        from kwsbench.hmm.adapted import AdaptedGMMHMM
 
-    def _first(
-        self, frames: np.ndarray, lengths: np.ndarray, label: str, silence: bool, floor: np.ndarray, seed: int
-    ) -> HMM:
-        """Where EM of a word starts."""
-        from kwsbench.models.left_to_right import first_estimates
-
-        return first_estimates(
-            frames,
-            lengths,
-            states=self.silence_states if silence else self.states,
-            mixtures=self.unknown_mixtures if label == "unknown" else self.mixtures,
-            alignment=self.start,
+        states: dict[object, Any] = {None: self.states or "auto"}
+        mixtures: dict[object, float] = {None: float(self.mixtures)}
+        for word, label in enumerate(train.labels if train is not None else ()):
+            assert train is not None
+            if np.all(train.is_silence[train.targets == word]):
+                states[word] = self.silence_states
+            if label == "unknown":
+                mixtures[word] = float(self.unknown_mixtures)
+        hmm = GMMHMM(
+            n_states=states,
+            n_mixtures=mixtures,
+            silence_states=self.edge_states,
             skips=self.skips,
-            variance_floor=floor,
-            seed=seed,
+            covariance=self.covariance,
+            training=self.training,
+            n_iter=self.n_iter,
+            grow_iter=min(self.grow_iter, self.n_iter - 1),
+            tol=self.tol,
+            variance_floor=self.variance_floor,
+            n_jobs=max(context.threads, 1),
+            random_state=derive_seed(context.seed, "hmm") % 2**32,
+        )
+        n_static = train.frontend.n_static if train is not None and self.lda else 0
+        return AdaptedGMMHMM(
+            hmm,
+            n_static=n_static,
+            splice=self.splice,
+            n_dims=self.lda,
+            mllt_rounds=self.mllt_rounds,
+            fmllr_rounds=self.fmllr_rounds,
         )
 
-    def _fit_word(
-        self, frames: np.ndarray, lengths: np.ndarray, first: HMM, floor: np.ndarray, report: Callable[[int], None]
-    ) -> tuple[HMM, list[float]]:
-        """A word's estimates, and its log likelihood a frame before each iteration."""
-        from kwsbench.models.left_to_right import LeftToRightGMMHMM
+    def _reference(self) -> "ReferenceHMM":
+        from kwsbench.models.reference_hmm import ReferenceHMM
 
-        model = LeftToRightGMMHMM(first, floor, self.n_iter, self.tol, report)
-        model.fit(frames, lengths)
-        return model.estimates, [total / len(frames) for total in model.monitor_.history]
+        names = set(inspect.signature(ReferenceHMM).parameters)
+        return ReferenceHMM(**{name: getattr(self, name) for name in names})
 
-    def _log(self, labels: Sequence[str], histories: list[list[float]]) -> FitLog:
-        """The words' histories side by side; a word that stopped earlier is absent from later iterations."""
-        longest = max(len(history) for history in histories)
+    def _chosen(self, train: "Clips", lengths: np.ndarray, seed: int) -> np.ndarray:
+        """Clips to train on: those with frames, of each word at most the budget, drawn at random."""
+        chosen = []
+        for word, label in enumerate(train.labels):
+            own = np.flatnonzero((train.targets == word) & (lengths > 0))
+            if 0 < self.max_clips_per_word < len(own):
+                rng = np.random.default_rng(derive_seed(seed, "clips", label))
+                own = rng.choice(own, self.max_clips_per_word, replace=False)
+            chosen.append(own)
+        return np.sort(np.concatenate(chosen))
+
+    def _log(self, labels: Sequence[str], words: "AdaptedGMMHMM") -> FitLog:
+        """The words' likelihoods by iteration, and what a reader of the table should know."""
+        monitor = words.hmm_.monitor_
         rows = [
-            {"iteration": float(i)} | {label: h[i] for label, h in zip(labels, histories, strict=True) if i < len(h)}
-            for i in range(longest)
+            {"iteration": float(i), **dict(zip(labels, map(float, values), strict=True))}
+            for i, values in enumerate(monitor.likelihoods)
         ]
-        full = sum(len(h) == self.n_iter and not _converged(h, self.tol) for h in histories)
-        note = f"{full} of {len(labels)} words still gained {self.tol:g} nats a frame at iteration {self.n_iter}"
-        return FitLog(rows, best=longest - 1, notes=[note] if full else [])
+        notes = [f"{len(words.hmm_.mixtures_.weights):,} Gaussians, {monitor.totals[-1]:.3f} nats a frame in training"]
+        if self.fmllr_rounds:
+            notes.append("adapted, without labels, to all clips that are scored of a speaker (transductive)")
+        return FitLog(rows, best=len(rows) - 1, notes=notes)
 
 
-def _converged(history: list[float], tol: float) -> bool:
-    return len(history) > 1 and history[-1] - history[-2] < tol
-
-
-class _Iterations:
-    """Adds up the iterations of words that run side by side, for the progress line."""
-
-    def __init__(self, context: FitContext, words: int, n_iter: int) -> None:
-        self.context, self.total = context, words * n_iter
-        self.done = [0] * words
-        self.lock = threading.Lock()
-
-    def of(self, word: int) -> Callable[[int], None]:
-        def report(iteration: int) -> None:
-            with self.lock:
-                self.done[word] = iteration
-                self.context.progress("fit", sum(self.done), self.total)
-
-        return report
+def _of_clips(frames: np.ndarray, lengths: np.ndarray, clips: np.ndarray) -> np.ndarray:
+    """Frames of some of the clips, in order."""
+    kept = np.zeros(len(lengths), bool)
+    kept[clips] = True
+    return frames[np.repeat(kept, lengths)]

@@ -22,10 +22,8 @@ def spoken(made_words, rng):
 def apart(spoken, speaker):
     """Training clips of the others, and that speaker's."""
     X, y, lengths, speakers = spoken
-    parts = []
-    for own in (speakers != speaker, speakers == speaker):
-        parts.append((X[np.repeat(own, lengths)], y[own], lengths[own], speakers[own]))
-    return parts
+    sides = (speakers != speaker, speakers == speaker)
+    return [(X[np.repeat(own, lengths)], y[own], lengths[own], speakers[own]) for own in sides]
 
 
 def accuracy(model, test):
@@ -78,4 +76,4 @@ def test_progress_is_reported(spoken):
     seen = []
     model = AdaptedGMMHMM(GMMHMM(**HMM), n_static=4, splice=1, n_dims=5, mllt_rounds=1, fmllr_rounds=1)
     model.fit(X, y, lengths, speakers, report=lambda *args: seen.append(args))
-    assert seen == [(i, 4) for i in (1, 2, 3, 4)]
+    assert seen == [(i / 4, 4) for i in range(1, 17)]

@@ -18,11 +18,13 @@ class ToyFrontend:
     n_samples: int = 2000
     n_frames: int = 20
     n_dims: int = 6
+    n_static: int = 6
 
 
 FRONTENDS = {  # sizes by kind of frontend
     "waveform": ToyFrontend("waveform"),
     "mfcc": ToyFrontend("mfcc"),
+    "kaldi_mfcc": ToyFrontend("kaldi_mfcc"),
     "log_spectrogram": ToyFrontend("log_spectrogram", n_frames=99, n_dims=81),
 }
 

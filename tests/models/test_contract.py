@@ -16,7 +16,9 @@ def toy_model(name):
 def fitted(name, toy_clips):
     """A model of this name fitted at toy size, its log, and clips to score."""
     kind = model_class(name).frontend.get("kind", "log_spectrogram")
-    train, validation, test = (toy_clips(n, seed, kind, ragged=kind == "mfcc") for seed, n in enumerate((6, 2, 3)))
+    train, validation, test = (
+        toy_clips(n, seed, kind, ragged=kind.endswith("mfcc")) for seed, n in enumerate((6, 2, 3))
+    )
     model = toy_model(name)
     log = model.fit(train, validation, FitContext(seed=5))
     return model, log, test
