@@ -73,8 +73,8 @@ class AdaptedGMMHMM(ClassifierMixin, BaseEstimator):
         ----------
         X, y, lengths : as for ``GMMHMM.fit``.
         speakers : int (n_clips,), −1 for nobody; needed for fMLLR.
-        report : called after each iteration with how many models are fitted, the one at work in part, and how many there
-            will be.
+        report : called after each iteration with how many models are fitted, the one at work in part, and how many
+            there will be.
         """
         y, lengths = np.asarray(y), np.asarray(lengths, np.int64)
         if self.fmllr_rounds and speakers is None:

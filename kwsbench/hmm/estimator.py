@@ -173,7 +173,7 @@ class GMMHMM(ClassifierMixin, BaseEstimator):
                 states[_rows(lengths, clips)] = chain.flat(lengths[clips])
             np.add.at(sums, chain.densities, passes.density_sums(self._frames, parts, states, chain.n_states))
         self._occupancy: np.ndarray = sums[:, -1].copy()
-        self.mixtures_ = single(sums, self._floor, self.covariance)
+        self.mixtures_ = single(sums, self.floor, self.covariance)
 
     def iterate(self) -> float:
         """One step of expectation and maximisation; log likelihood a frame under the estimates it started from."""
@@ -197,7 +197,7 @@ class GMMHMM(ClassifierMixin, BaseEstimator):
             chains.append(chain.estimated(total.counts))
         self._occupancy = np.bincount(self.mixtures_.density, sums[:, -1])
         self.monitor_.report(likelihoods, self._work.frames, len(self.mixtures_.weights))
-        self.mixtures_ = self.mixtures_.estimated(sums, self._floor)
+        self.mixtures_ = self.mixtures_.estimated(sums, self.floor)
         self.chains_ = chains
         return self.monitor_.totals[-1]
 
@@ -226,7 +226,7 @@ class GMMHMM(ClassifierMixin, BaseEstimator):
         self.mixtures_ = self.mixtures_.grown(np.maximum(targets, self.mixtures_.sizes), self._rng, self.apart)
 
     @property
-    def _floor(self) -> np.ndarray:
+    def floor(self) -> np.ndarray:
         """Least variances of standardised frames, whose variance is 1."""
         return np.full(self.n_features_in_, self.variance_floor)
 

@@ -50,6 +50,9 @@ class WordHMM:
     mllt_rounds : times that a maximum likelihood linear transform is estimated on top, and the model fitted again.
     fmllr_rounds : times that each speaker's own transform is estimated. In scoring this is done without labels from all
         clips of the speaker that are scored together: transductive. 0: no adaptation.
+    mmi_iter : passes of boosted MMI at the end, at most; the validation clips say when to stop. 0: none.
+    mmi_boost : nats that every wrong word is helped by. mmi_scale : of log likelihoods meanwhile. mmi_tau : frames that
+        hold each Gaussian where maximum likelihood has it.
     """
 
     frontend: ClassVar[Mapping[str, object]] = {
@@ -83,6 +86,10 @@ class WordHMM:
         splice: int = 4,
         mllt_rounds: int = 2,
         fmllr_rounds: int = 0,
+        mmi_iter: int = 0,
+        mmi_boost: float = 1.0,
+        mmi_scale: float = 0.05,
+        mmi_tau: float = 100.0,
     ) -> None:
         self.engine, self.states, self.mixtures, self.silence_states = engine, states, mixtures, silence_states
         self.unknown_mixtures, self.edge_states, self.skips = unknown_mixtures, edge_states, skips
@@ -93,19 +100,23 @@ class WordHMM:
         self.lda, self.splice, self.mllt_rounds, self.fmllr_rounds = lda, splice, mllt_rounds, fmllr_rounds
         check_least(self, states=0, mixtures=1, silence_states=1, unknown_mixtures=1, edge_states=0, variance_floor=0)
         check_least(self, n_iter=1, grow_iter=0, tol=0, max_clips_per_word=0)
+        self.mmi_iter, self.mmi_boost, self.mmi_scale, self.mmi_tau = mmi_iter, mmi_boost, mmi_scale, mmi_tau
+        check_least(self, mmi_iter=0, mmi_boost=0, mmi_scale=0, mmi_tau=0)
         check_least(self, lda=0, splice=0, mllt_rounds=0, fmllr_rounds=0)
         if engine == "hmmlearn":
             self._check_reference()
         elif start == "kmeans":
             raise UserError("start is kmeans", todo="only engine: hmmlearn knows it; leave it out")
-        if covariance == "full" and ((lda and mllt_rounds) or fmllr_rounds):
-            raise UserError("covariance is full", todo="mllt_rounds and fmllr_rounds are for diag: make them 0")
+        if covariance == "full" and ((lda and mllt_rounds) or fmllr_rounds or mmi_iter):
+            raise UserError("covariance is full", todo="mllt_rounds, fmllr_rounds, mmi_iter are for diag: make them 0")
+        if mmi_iter and fmllr_rounds:
+            raise UserError(f"mmi_iter is {mmi_iter}", todo="MMI goes without fmllr_rounds: make one of them 0")
         self.words_: AdaptedGMMHMM | ReferenceHMM | None = None
         self.log_prior_ = np.empty(0)
 
     def _check_reference(self) -> None:
         """hmmlearn's engine gets no setting that it would not heed."""
-        for name in ("covariance", "training", "lda", "fmllr_rounds"):
+        for name in ("covariance", "training", "lda", "fmllr_rounds", "mmi_iter"):
             if getattr(self, name) != inspect.signature(WordHMM).parameters[name].default:
                 raise UserError(
                     f"{name} is {getattr(self, name)}", todo="engine: hmmlearn does not know it; leave it out"
@@ -133,7 +144,7 @@ class WordHMM:
         small.align(frames, lengths)
 
     def fit(self, train: "Clips", validation: "Clips", context: FitContext) -> FitLog:
-        """Fit all words; validation clips are not used.
+        """Fit all words; validation clips are used by MMI alone, to know when to stop.
 
         The history holds, for each iteration of the last model that was fitted, the log likelihood a frame of each
         word under the estimates that the iteration started from.
@@ -153,7 +164,29 @@ class WordHMM:
 
         words.fit(frames, train.targets[chosen], lengths, train.speakers[chosen], report)
         self.words_ = words
-        return self._log(train.labels, words)
+        log = self._log(train.labels, words)
+        if self.mmi_iter:
+            log.notes.append(self._discriminate(words, (frames, train.targets[chosen], lengths), validation, context))
+        return log
+
+    def _discriminate(
+        self,
+        words: "AdaptedGMMHMM",
+        train: tuple[np.ndarray, np.ndarray, np.ndarray],
+        validation: "Clips",
+        context: FitContext,
+    ) -> str:
+        """Boosted MMI of the model that answers; says what it brought."""
+        from kwsbench.hmm.discriminative import Mmi, train_mmi
+
+        settings = Mmi(self.mmi_iter, boost=self.mmi_boost, scale=self.mmi_scale, tau=self.mmi_tau)
+        sides = [(words.frames(X, lengths), y, lengths) for X, y, lengths in (train, _with_targets(validation))]
+        report = lambda done, of: context.progress("boosted MMI", done, of)  # noqa: E731
+        log = train_mmi(words.hmm_, sides[0], sides[1], settings, report)
+        first, kept = log.accuracy[0], log.accuracy[log.best]
+        return (
+            f"MMI: pass {log.best} of {len(log.accuracy) - 1} kept, validation {100 * first:.1f} → {100 * kept:.1f} %"
+        )
 
     def scores(self, clips: "Clips") -> np.ndarray:
         """float32 (n, n_labels): log posterior of each word."""
@@ -253,6 +286,11 @@ class WordHMM:
         if self.fmllr_rounds:
             notes.append("adapted, without labels, to all clips that are scored of a speaker (transductive)")
         return FitLog(rows, best=len(rows) - 1, notes=notes)
+
+
+def _with_targets(clips: "Clips") -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    frames, lengths = clips.stacked()
+    return frames, clips.targets, lengths
 
 
 def _of_clips(frames: np.ndarray, lengths: np.ndarray, clips: np.ndarray) -> np.ndarray:

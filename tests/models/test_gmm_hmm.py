@@ -93,6 +93,12 @@ def test_speakers_and_transforms_reach_the_engine(toy_clips, tmp_path):
     np.testing.assert_allclose(again.scores(clips), model.scores(clips), rtol=1e-5)
 
 
+def test_mmi_says_what_it_brought(toy_clips):
+    model, log = fitted(toy_clips(per_word=12), mmi_iter=2)
+    assert log.notes[-1].startswith("MMI: pass ") and "validation" in log.notes[-1]
+    assert np.isfinite(model.scores(toy_clips())).all()
+
+
 def test_a_label_without_clips_is_the_users_mistake(toy_clips):
     clips = toy_clips()
     with pytest.raises(UserError, match="no training clip of no, unknown"):
@@ -112,6 +118,7 @@ def test_progress_ends_where_it_said(toy_clips):
         ({"engine": "hmmlearn", "states": 0}, "states is 0"),
         ({"start": "kmeans"}, "start is kmeans"),
         ({"covariance": "full", "fmllr_rounds": 1}, "covariance is full"),
+        ({"mmi_iter": 2, "fmllr_rounds": 1}, "mmi_iter is 2"),
         ({"mixtures": 0}, "mixtures is 0"),
     ],
 )
