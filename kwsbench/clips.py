@@ -47,8 +47,8 @@ class Clips:
     Attributes
     ----------
     waveforms : int16 (n, samples) at the frontend's rate; ``wave_lengths`` int64 (n,): samples that are not padding.
-    features : float32 (n, frames, dims), normalised, zero in the padding of clips of their own length; ``lengths``
-        int64 (n,): own frames.
+    features : float32 (n, frames, dims), normalised and spliced, zero in the padding of clips of their own length;
+        ``lengths`` int64 (n,): own frames.
     targets : int64 (n,), index into ``labels``: what is to be learned. speakers : int64 (n,), opaque; −1: nobody.
     is_silence : bool (n,). noise_waves : the training side's noise recordings, int16, at the frontend's rate.
     """
@@ -174,7 +174,7 @@ class Clips:
         """Frames (n, frames, dims) normalised by the frames around each."""
         from kwsbench.features.frames import normalised, sliding
 
-        apart = raw.reshape(len(raw), -1, self.frontend.n_dims // self.frontend.stack)  # before they were stacked
+        apart = raw.reshape(len(raw), -1, self.frontend.n_single // self.frontend.stack)  # before they were stacked
         own = lengths * self.frontend.stack
         mean, deviation = sliding(apart, own, self.frontend.sliding_frames)
         return normalised(apart, mean, self._deviation(deviation), own).reshape(raw.shape)
@@ -194,33 +194,38 @@ class Clips:
             return found["mean"], found["deviation"]
 
     def _make_features(self, folder: Path) -> None:
-        """Raw frames first, then, in place, normalised ones: the moments need a pass over all."""
+        """Raw frames first, then, in place, normalised and spliced ones: the moments need a pass over all."""
         import torch
 
-        from kwsbench.features.frames import inside, sums
+        from kwsbench.features.frames import inside, spliced, sums
 
         n, frontend = len(self), self.frontend
         shape = (n, frontend.n_frames, frontend.n_dims)
         features = np.lib.format.open_memmap(folder / "features.npy", "w+", np.float32, shape)
-        total, squares = np.zeros((2, n, frontend.n_dims))
+        total, squares = np.zeros((2, n, frontend.n_single))
+        twice = self._normalises and not self._slides
         for batch in self._batches():
             lengths = self.lengths[batch] if frontend.fit == "none" else None
-            raw = frontend.frames_numpy(self.waveforms[batch], lengths)
+            raw = torch.from_numpy(frontend.frames_numpy(self.waveforms[batch], lengths))
             own = torch.tensor(self.lengths[batch])
             if self._slides:
-                raw = self._slid(torch.from_numpy(raw), own).numpy()
+                raw = self._slid(raw, own)
             elif self._normalises:
-                total[batch], squares[batch] = (part.numpy() for part in sums(torch.from_numpy(raw), own))
+                total[batch], squares[batch] = (part.numpy() for part in sums(raw, own))
             elif lengths is not None:
-                raw *= inside(own, frontend.n_frames).numpy()[:, :, None]
-            features[batch] = raw
+                raw *= inside(own, frontend.n_frames)[:, :, None]
+            if twice:
+                features[batch, :, : frontend.n_single] = raw
+            else:
+                features[batch] = spliced(raw, own, frontend.splice)
             self._progress(f"features, {self.side}", batch.stop, n, f"{batch.stop:,} of {n:,} clips")
-        if self._normalises and not self._slides:
+        if twice:
             moments = self._moments_to_use(total, squares)
             np.savez(folder / "moments.npz", mean=moments[0], deviation=moments[1])
             for batch in self._batches():
-                raw_frames = torch.tensor(features[batch])
-                features[batch] = self._normalised(raw_frames, np.arange(len(self))[batch], moments).numpy()
+                raw = torch.tensor(features[batch, :, : frontend.n_single])
+                frames = self._normalised(raw, np.arange(len(self))[batch], moments)
+                features[batch] = spliced(frames, torch.tensor(self.lengths[batch]), frontend.splice)
         features.flush()
 
     def _moments_to_use(self, total: np.ndarray, squares: np.ndarray) -> Moments:
@@ -260,19 +265,26 @@ class Clips:
         return normalised(raw, mean, deviation, lengths)
 
     def frames(self, waves: Tensor, index: np.ndarray) -> Tensor:
-        """Normalised features of varied waveforms (n, samples) of the clips ``index``, on the waveforms' device.
+        """Features, normalised and spliced, of varied waveforms (n, samples) of the clips ``index``, on their device.
 
-        "utterance" normalises by the varied clip itself, the others by what was measured on the clips as they are.
+        "utterance" and "sliding" normalise by the varied clip itself, the others by what was measured on the clips as
+        they are.
         """
         import torch
 
+        from kwsbench.features.frames import spliced
+
+        lengths = torch.tensor(self.lengths[index]).to(waves.device)
+        return spliced(self._single_frames(waves, index, lengths), lengths, self.frontend.splice)
+
+    def _single_frames(self, waves: Tensor, index: np.ndarray, lengths: Tensor) -> Tensor:
+        """``frames`` before they are spliced."""
         from kwsbench.features.frames import inside, moments, normalised, sums
 
         ragged = self.frontend.fit == "none" and self.frontend.kind != "waveform"
-        lengths = torch.tensor(self.lengths[index]).to(waves.device)
         raw = self.frontend.frames(waves, lengths if ragged else None)
         if self._normalises and self.frontend.normalise == "utterance":
-            shape = (len(raw), -1, self.frontend.n_dims // self.frontend.stack)
+            shape = (len(raw), -1, self.frontend.n_single // self.frontend.stack)
             apart = raw.reshape(shape)  # frames before they were stacked
             own = lengths * self.frontend.stack
             mean, deviation = moments(*sums(apart, own), own.double())

@@ -20,6 +20,7 @@ from kwsbench.splits import SIDES, make_splits
 
 MFCC = Frontend("mfcc", rate=8000, deltas=1)
 RAGGED = Frontend("log_mel", rate=8000, vad="energy", fit="none", n_filters=12, deltas=1)
+SPLICED = replace(RAGGED, stack=2, splice=1)
 
 
 @dataclass(frozen=True)
@@ -221,6 +222,10 @@ def test_frontends_share_waveforms_where_those_are_the_same(spoken, tmp_path):
     assert kept(replace(MFCC, resample="fft")) == (4, 7)
     assert kept(replace(MFCC, vad="energy")) == (5, 8)
     assert kept(replace(MFCC, rate=16000)) == (6, 9)
+    assert kept(replace(MFCC, margin_s=0.1)) == (7, 10)
+    assert kept(replace(MFCC, margin_s=0.1, margin_level=5.0)) == (8, 11)
+    assert kept(replace(MFCC, dither=1.0)) == (9, 12)
+    assert kept(replace(MFCC, splice=1)) == (9, 13)
 
 
 def test_a_changed_recording_makes_another_key_and_a_moved_one_does_not(spoken, tmp_path):
@@ -362,6 +367,33 @@ def test_a_sliding_window_longer_than_a_clip_is_the_utterance(spoken, cache):
     assert np.allclose(one.features, other.features, atol=1e-3)
 
 
+@pytest.mark.parametrize("how", ["none", "global", "utterance", "speaker", "sliding"])
+@pytest.mark.parametrize("frontend", [MFCC, replace(RAGGED, stack=2)])
+def test_normalised_frames_are_spliced(spoken, cache, frontend, how):
+    frontend = replace(frontend, normalise=how)
+    plain, amid = (sides(spoken, cache, one)["test"] for one in (frontend, replace(frontend, splice=2)))
+    assert amid.features.shape[2] == 5 * plain.features.shape[2] == amid.frontend.n_dims
+    for clip, found, own in zip(plain.features, amid.features, plain.lengths, strict=True):
+        wanted = [clip[np.clip(np.arange(own) + shift, 0, own - 1)] for shift in range(-2, 3)]
+        assert np.array_equal(found[:own], np.concatenate(wanted, 1)) and not found[own:].any()
+
+
+def test_other_frontends_of_the_same_clips_share_waveforms_and_measure_on_the_training_side(spoken, tmp_path):
+    frontend = Frontend("kaldi_mfcc", rate=8000, normalise="global")
+    test = sides(spoken, tmp_path, frontend)["test"]
+    test.prepare(features=True)
+    for warp in (0.9, 1.1):
+        test.through(warp=warp).stacked()
+    names = [name.split("-")[0] for name in folders(tmp_path)]
+    assert (names.count("waves"), names.count("features")) == (2, 6)  # of two sides each
+    wanted = sides(spoken, tmp_path, replace(frontend, warp=0.9))["test"]
+    found = test.take(np.array([1, 0])).through(warp=0.9)
+    assert np.array_equal(found.features, wanted.features[[1, 0]])
+    assert found.fingerprint == wanted.take(np.array([1, 0])).fingerprint != test.fingerprint
+    with pytest.raises(UserError, match="warp"):
+        test.through(warp=3.0)
+
+
 def test_the_same_clips_through_another_frontend(spoken, cache):
     for side in ("train", "test"):
         clips = sides(spoken, cache, replace(MFCC, normalise="global"))[side]
@@ -407,7 +439,7 @@ def test_stacked_is_all_own_frames_one_after_the_other(spoken, cache):
 
 
 @pytest.mark.parametrize("how", ["none", "global", "utterance", "speaker", "sliding"])
-@pytest.mark.parametrize("frontend", [MFCC, replace(MFCC, stack=3, variances=False), RAGGED, replace(RAGGED, stack=2)])
+@pytest.mark.parametrize("frontend", [MFCC, replace(MFCC, stack=3, variances=False), RAGGED, SPLICED])
 def test_frames_of_waveforms_as_they_are_are_the_features(spoken, cache, frontend, how):
     for side in ("train", "test"):
         clips = sides(spoken, cache, replace(frontend, normalise=how))[side]

@@ -141,6 +141,20 @@ def test_margins_and_dither_are_noise_of_the_level_asked_for_and_always_the_same
     assert not np.array_equal(noisy[0, 2000:], noisy[1, 1999:-1])  # other samples, other noise
 
 
+def test_margins_are_around_every_row_in_any_company_and_chopped_with_it(recordings):
+    rows = [("zeros", 0, -1, 1.0, False), ("generated:white:7", 0, -1, 1.0, False), ("/ramp.wav", 0, 400, 1.0, False)]
+    settings = {"seconds": 0.5, "margin_s": 0.1, "dither": 2.0, "fit": "none"}
+    waves, lengths = made(sources(recordings, *rows, **settings))
+    assert lengths == [500, 500, 500]  # zeros and generated noise are as long as clips are
+    assert (np.abs(waves[:, :100]).max(1) > 5).all() and abs(waves[:, :100].std() - 10) < 1.5
+    assert abs(waves[0, 100:].std() - 2) < 0.3 and abs((waves[2, 100:] - RAMP[:400]).std() - 2) < 0.3
+    for i, row in enumerate(rows):
+        alone, _ = made(sources(recordings, row, **settings))
+        assert np.array_equal(alone[0], waves[i])
+    short, own = made(sources(recordings, ("/ramp.wav", 0, 200, 1.0, False), **settings))
+    assert own == [400] and not short[0, 400:].any()  # padding is without noise
+
+
 def test_generated_noise_is_30_db_down_times_the_gain_and_of_its_own_seed(recordings):
     rows = [(f"generated:{color}:{seed}", 0, -1, 1.0, False) for color in COLORS for seed in (7, 8)]
     rows += [("generated:pink:7", 0, -1, 0.5, False), ("generated:pink:7", 0, -1, 1.0, True)]

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 VERSION = 3
 WEBRTC_RATES = (8000, 16000, 32000, 48000)
-WARPS = "from 0.7 to 1.4 for kaldi_mfcc, 1 for the others"
+VTLN_LOW, VTLN_MARGIN = 100.0, 500.0  # Hz: the lower knee of a warp, and the upper one's distance from half the rate
+WARPS = "1, or from 0.7 to 1.4 for kaldi_mfcc with bands that begin below 100 Hz and end within 500 Hz of half the rate"
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class Frontend:
     variances : normalise the deviation too, or only the mean.
     sliding_frames : how many frames around; as many where the clip begins and ends, all of a clip that has fewer.
     stack : frames joined into one.
+    splice : so many frames either side are put beside each frame, after normalisation; a clip's own ends are repeated.
     """
 
     kind: Literal["waveform", "log_spectrogram", "log_mel", "mfcc", "kaldi_mfcc", "plp"] = "log_spectrogram"
@@ -83,6 +85,7 @@ class Frontend:
     variances: bool = True
     sliding_frames: int = 300
     stack: int = 1
+    splice: int = 0
 
     def __post_init__(self) -> None:
         for name, hint in get_type_hints(Frontend).items():
@@ -97,10 +100,10 @@ class Frontend:
             "window_ms": (not frames or self.window_samples >= 2, "two samples or more"),
             "n_fft": (self.n_fft == 0 or self.n_fft >= self.window_samples, "0, or the window's samples or more"),
             "last_frame": (self.kind != "kaldi_mfcc" or self.last_frame == "drop", "drop, as Kaldi does"),
-            "margin_s": (self.margin_s >= 0, "0 or more"),
+            "margin_s": (0 <= self.margin_s < self.seconds, f"from 0 to below {self.seconds:g}, or nothing else fits"),
             "margin_level": (self.margin_level >= 0, "0 or more"),
             "dither": (self.dither >= 0, "0 or more"),
-            "warp": (self.warp == 1 or (self.kind == "kaldi_mfcc" and 0.7 <= self.warp <= 1.4), WARPS),
+            "warp": (self.warp == 1 or self._can_warp, WARPS),
             "sliding_frames": (self.sliding_frames >= 1, "1 or more"),
             "low_hz": (self.low_hz >= 0 and self.bottom_hz < self.top_hz, f"from 0 to below {self.top_hz:g}"),
             "high_hz": (self.top_hz <= self.rate / 2, f"at most {self.rate / 2:g}, half the rate"),
@@ -108,6 +111,7 @@ class Frontend:
             "n_cepstra": (1 <= self.n_cepstra <= self.most_cepstra, f"from 1 to {self.most_cepstra}"),
             "lifter": (self.lifter >= 0, "0 or more"),
             "stack": (self.stack >= 1, "1 or more"),
+            "splice": (self.splice == 0 or (frames and self.splice > 0), "0 or more" if frames else "0 for waveforms"),
             "eps": (self.eps > 0, "more than 0"),
         }
         for name, (good, want) in checks.items():
@@ -160,6 +164,12 @@ class Frontend:
         return self.high_hz or self.rate / 2
 
     @property
+    def _can_warp(self) -> bool:
+        """The bank has to reach beyond both knees, as in Kaldi; below 2 kHz they would cross."""
+        reaches = self.bottom_hz < VTLN_LOW and self.top_hz > self.rate / 2 - VTLN_MARGIN and self.rate >= 2000
+        return self.kind == "kaldi_mfcc" and 0.7 <= self.warp <= 1.4 and reaches
+
+    @property
     def most_cepstra(self) -> int:
         """Cepstra that the bands give; any number where there are none."""
         return self.bands if self.kind in ("mfcc", "kaldi_mfcc", "plp") else max(self.n_cepstra, 1)
@@ -186,8 +196,13 @@ class Frontend:
         return self.bands if self.kind == "log_mel" else self.n_cepstra
 
     @property
-    def n_dims(self) -> int:
+    def n_single(self) -> int:
+        """Dimensions of a frame before its neighbours are put beside it."""
         return self.n_static if self.kind == "waveform" else self.n_static * (1 + self.deltas) * self.stack
+
+    @property
+    def n_dims(self) -> int:
+        return self.n_single * (2 * self.splice + 1)
 
     def lengths(self, samples: np.ndarray) -> np.ndarray:
         """Frames after stacking of clips of so many samples: int64 (n,) → int64 (n,), at least 1."""
@@ -202,7 +217,7 @@ class Frontend:
     # -- the way from samples to frames ----------------------------------------------------------------------------
 
     def frames(self, waves: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """float32 (n, samples) in [−1, 1) → (n, frames, dims) on the same device, before normalisation.
+        """float32 (n, samples) in [−1, 1) → (n, frames, dims) on the same device, before normalisation and splicing.
 
         ``lengths`` (n,): frames before which a clip ends, so that differences do not look into its padding.
         """

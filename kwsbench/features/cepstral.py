@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kwsbench.features import VTLN_LOW, VTLN_MARGIN
 from kwsbench.features.frames import windowed
 from kwsbench.features.scales import hz_to_bark
 from kwsbench.features.spectral import mel_bank, power_spectrum
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from kwsbench.features import Frontend
 
 LEAST_BAND = float(np.finfo(np.float32).eps)  # Kaldi's floor under a logarithm
-VTLN_LOW, VTLN_MARGIN = 100.0, 500.0  # Hz: the lower knee, and the upper one's distance from half the rate
 LEAST_ENERGY = float(np.finfo(float).eps)  # python_speech_features' floor under a logarithm
 
 
@@ -46,22 +46,22 @@ def kaldi_mfcc(x: Tensor, frontend: Frontend) -> Tensor:
     Of each frame: mean removed, pre-emphasis, Povey's window, power spectrum, triangles on the mel axis, logarithm,
     orthonormal DCT, lifter; ``energy``: log energy of the frame less its mean instead of the first cepstrum.
     """
-    size, step, amount = frontend.window_samples, frontend.step, frontend.preemphasis
-    raw = x.unfold(1, size, step)
-    mean = raw.mean(-1)
-    # emphasis of a frame less its mean is emphasis of the whole signal less (1 − amount) · mean, but for the frame's
-    # first sample, which the window takes away
-    window = povey_window(size).to(x.device)
-    frames = preemphasised(x, amount).unfold(1, size, step) - ((1 - amount) * mean)[..., None]
-    spectrum = torch.fft.rfft(frames.mul_(window), frontend.fft_points)
-    power = spectrum.real.square() + spectrum.imag.square()
-    bank = kaldi_bank(
-        frontend.bands, frontend.fft_points, frontend.rate, frontend.bottom_hz, frontend.top_hz, frontend.warp
-    ).to(x.device)
-    bands = torch.log((power @ bank.T).clamp(min=LEAST_BAND))
+    size, points = frontend.window_samples, frontend.fft_points
+    raw = x.unfold(1, size, frontend.step)
+    centred = raw - raw.mean(-1, keepdim=True)
+    # the window is 0 at a frame's first sample: left out of every frame, it moves them in time, and no power changes
+    padded = x.new_zeros((*centred.shape[:2], points))  # here, since a transform that pads copies all frames
+    own = padded[..., : size - 1]
+    torch.sub(centred[..., 1:], centred[..., :-1], alpha=frontend.preemphasis, out=own)
+    own.mul_(povey_window(size)[1:].to(x.device))
+    squares = torch.view_as_real(torch.fft.rfft(padded)).square_()
+    power = squares[..., 0] + squares[..., 1]
+    bank = kaldi_bank(frontend.bands, points, frontend.rate, frontend.bottom_hz, frontend.top_hz, frontend.warp)
+    # the bank on the left: bands are too few to fill a matrix product's columns
+    bands = (bank.to(x.device) @ power.flatten(0, 1).T).clamp_(min=LEAST_BAND).log_().T.unflatten(0, power.shape[:2])
     cepstra = bands @ dct_matrix(frontend.bands, frontend.n_cepstra).to(x.device)
-    energy = (raw.square().sum(-1) - size * mean.square()) if frontend.energy else mean
-    return _finished(cepstra, energy.clamp(min=LEAST_BAND), frontend)
+    energy = centred.square_().sum(-1).clamp(min=LEAST_BAND)
+    return _finished(cepstra, energy, frontend)
 
 
 @lru_cache(maxsize=16)

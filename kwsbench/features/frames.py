@@ -43,26 +43,22 @@ def deltas(x: Tensor, lengths: Tensor | None = None) -> Tensor:
     d_t = Σ_k k (c_{t+k} − c_{t−k}) / 2 Σ_k k², k = 1, 2 (as HTK and python_speech_features have it).
     """
     n_frames = x.shape[1]
-    norm = 2 * sum(k * k for k in range(1, DELTA_REACH + 1))
+    around = _with_ends(x, lengths, DELTA_REACH)
+    change = torch.zeros_like(x)
+    for k in range(1, DELTA_REACH + 1):
+        after, before = (around[:, start : start + n_frames] for start in (DELTA_REACH + k, DELTA_REACH - k))
+        change.add_(after - before, alpha=k)
+    return change.div_(2 * sum(k * k for k in range(1, DELTA_REACH + 1)))
+
+
+def _with_ends(x: Tensor, lengths: Tensor | None, reach: int) -> Tensor:
+    """``reach`` frames more before and after, (n, reach + frames + reach, dims): each clip's own first and last."""
+    n_frames = x.shape[1]
+    index = torch.arange(-reach, n_frames + reach, device=x.device).clamp(0, n_frames - 1)
     if lengths is None:
-        padded = F.pad(x.transpose(1, 2), (DELTA_REACH, DELTA_REACH), mode="replicate").transpose(1, 2)
-        parts = [
-            k
-            * (
-                padded[:, DELTA_REACH + k : DELTA_REACH + k + n_frames]
-                - padded[:, DELTA_REACH - k : DELTA_REACH - k + n_frames]
-            )
-            for k in range(1, DELTA_REACH + 1)
-        ]
-        return torch.stack(parts).sum(0) / norm
-    time = torch.arange(n_frames, device=x.device)
-    last = (lengths.clamp(1, n_frames) - 1)[:, None]
-
-    def at(offset: int) -> Tensor:
-        index = torch.minimum((time + offset).clamp(min=0)[None, :], last)
-        return x.gather(1, index[:, :, None].expand(-1, -1, x.shape[2]))
-
-    return torch.stack([k * (at(k) - at(-k)) for k in range(1, DELTA_REACH + 1)]).sum(0) / norm
+        return x[:, index]
+    own = torch.minimum(index[None, :], (lengths.clamp(1, n_frames) - 1)[:, None])
+    return x.gather(1, own[:, :, None].expand(-1, -1, x.shape[2]))
 
 
 def with_deltas(x: Tensor, order: int, lengths: Tensor | None = None) -> Tensor:
@@ -79,6 +75,17 @@ def stacked(x: Tensor, n: int) -> Tensor:
         return x
     frames = x.shape[1] // n
     return x[:, : frames * n].reshape(x.shape[0], frames, n * x.shape[2])
+
+
+def spliced(x: Tensor, lengths: Tensor, reach: int) -> Tensor:
+    """Each frame amid ``reach`` frames either side: (n, frames, dims) → (n, frames, (2 · reach + 1) · dims).
+
+    A clip's own first and last frame are repeated; its padding is zero.
+    """
+    if not reach:
+        return x
+    around = _with_ends(x, lengths, reach).unfold(1, 2 * reach + 1, 1)
+    return around.transpose(2, 3).flatten(2) * inside(lengths, x.shape[1])[:, :, None]
 
 
 def inside(lengths: Tensor, n_frames: int) -> Tensor:

@@ -8,11 +8,12 @@ alignment, one Gaussian a state, more by splitting as the alignment gets better.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import copy
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
 from kwsbench.hmm import passes
@@ -121,18 +122,18 @@ class GMMHMM(ClassifierMixin, BaseEstimator):
             of the equal alignment.
         report : called after each iteration with its number, ``n_iter`` and the log likelihood a frame.
         """
-        self._start(X, y, lengths, states)
+        self.start(X, y, lengths, states)
         for iteration in range(self.n_iter):
             gained = self.iterate()
             if report:
                 report(iteration + 1, self.n_iter, gained)
             if self.tol > 0 and self.monitor_.converged:
                 break
-            self._grow(iteration + 1)
+            self.grow(iteration + 1)
         del self._work, self._frames, self._states
         return self
 
-    def _start(self, X: np.ndarray, y: np.ndarray, lengths: np.ndarray, given: np.ndarray | None) -> None:
+    def start(self, X: np.ndarray, y: np.ndarray, lengths: np.ndarray, given: np.ndarray | None = None) -> None:
         """One Gaussian a state from equal parts of the clips, or from the states given."""
         X, lengths = _checked(X, lengths)
         y = np.asarray(y)
@@ -201,12 +202,19 @@ class GMMHMM(ClassifierMixin, BaseEstimator):
         self.chains_ = chains
         return self.monitor_.totals[-1]
 
+    def copied(self) -> Self:
+        """Another model with the same estimates; stepping one leaves the other as it is."""
+        other = clone(self)
+        for name in ("classes_", "mixtures_", "chains_", "mean_", "scale_", "log_prior_", "n_features_in_"):
+            setattr(other, name, copy(getattr(self, name)))
+        return other
+
     def _aligns(self) -> bool:
         """Whether this iteration of Viterbi training looks for new paths; the first goes by the equal alignment."""
         done = self.monitor_.n_iter
         return done > 0 and (not self.realign or done in self.realign)
 
-    def _grow(self, iteration: int) -> None:
+    def grow(self, iteration: int) -> None:
         """Add the Gaussians that are due after ``iteration`` iterations."""
         n_densities = len(self._occupancy)
         if iteration > self.grow_iter or self.grow_iter < 1:

@@ -91,10 +91,11 @@ class MlltSums:
         ridge = LEAST_SHARE * np.einsum("dii->d", self.outer) / dims
         inverses = np.linalg.inv(self.outer / self.count + (ridge / self.count + 1e-10)[:, None, None] * np.eye(dims))
         for _ in range(SWEEPS):
+            inverse = np.linalg.inv(result)
             for d in range(dims):
-                cofactor = np.linalg.inv(result)[:, d]  # of row d, up to the determinant
+                cofactor = inverse[:, d]  # of row d, up to the determinant
                 row = inverses[d] @ cofactor
-                result[d] = row / np.sqrt(cofactor @ row)
+                _replace_row(result, inverse, d, row / np.sqrt(cofactor @ row))
         return result
 
 
@@ -140,9 +141,11 @@ class FmllrSums:
         ridge = LEAST_SHARE * np.einsum("dii->d", self.outer) / dims + 1e-10
         inverses = np.linalg.inv(self.outer + ridge[:, None, None] * np.eye(dims + 1))
         for _ in range(SWEEPS):
+            inverse = np.linalg.inv(result[:, :-1])
             for d in range(dims):
-                cofactor = np.append(np.linalg.inv(result[:, :-1])[:, d], 0.0)
-                result[d] = self._row(cofactor, self.linear[d], inverses[d])
+                row = self._row(np.append(inverse[:, d], 0.0), self.linear[d], inverses[d])
+                _replace_row(result[:, :-1], inverse, d, row[:-1])
+                result[d, -1] = row[-1]
         return result
 
     def _row(self, cofactor: np.ndarray, linear: np.ndarray, inverse: np.ndarray) -> np.ndarray:
@@ -161,6 +164,13 @@ class FmllrSums:
             inverse = np.linalg.inv(self.outer[d][np.ix_(pair, pair)] + 1e-10 * np.eye(2))
             result[d, pair] = self._row(np.array([1.0 / result[d, d], 0.0]), self.linear[d, pair], inverse)
         return result
+
+
+def _replace_row(matrix: np.ndarray, inverse: np.ndarray, d: int, row: np.ndarray) -> None:
+    """Put a row into a matrix and bring its inverse up to date (Sherman and Morrison)."""
+    change = (row - matrix[d]) @ inverse
+    inverse -= np.outer(inverse[:, d], change) / (1 + change[d])
+    matrix[d] = row
 
 
 def applied(frames: np.ndarray, transform: np.ndarray) -> np.ndarray:

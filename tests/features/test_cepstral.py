@@ -1,8 +1,13 @@
 """MFCC against python_speech_features, PLP against Hermansky's equations in plain numpy, all-pole cepstra by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 from scipy import linalg, signal
 
 from kwsbench.errors import UserError
@@ -12,6 +17,7 @@ from kwsbench.features.cepstral import (
     cepstra_of_model,
     dct_matrix,
     equal_loudness,
+    kaldi_bank,
     levinson_durbin,
     preemphasised,
     warped_hz,
@@ -261,6 +267,81 @@ def test_kaldi_mfcc_are_kaldis(waves, settings):
         np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-3)
 
 
+def test_an_offset_changes_nothing_however_large_it_is(waves):
+    frontend = Frontend("kaldi_mfcc")
+    quiet = waves() // 100
+    assert np.abs(frontend.frames_numpy(quiet + np.int16(20000)) - frontend.frames_numpy(quiet)).max() < 5e-3
+
+
+def test_digital_silence_is_kaldis_floor():
+    made = Frontend("kaldi_mfcc", lifter=0).frames_numpy(np.zeros((1, 16000), np.int16))
+    floor = np.log(np.finfo(np.float32).eps)
+    assert np.allclose(made[..., 0], floor) and np.abs(made[..., 1:]).max() < 1e-4
+    first = Frontend("kaldi_mfcc", lifter=0, energy=False).frames_numpy(np.zeros((1, 16000), np.int16))[..., 0]
+    assert np.allclose(first, floor * np.sqrt(23), rtol=1e-6)
+
+
+@hypothesis_settings(deadline=None, max_examples=30)
+@given(st.integers(1, 40), st.integers(0, 39), st.sampled_from([8000, 16000]), st.integers(0, 2), st.integers(0, 99))
+def test_a_clip_is_the_same_bit_for_bit_in_any_company(n, i, rate, deltas, seed):
+    rng = np.random.default_rng(seed)
+    x = (3000 * rng.standard_normal((n, rate // 4))).astype(np.int16)
+    frontend = Frontend("kaldi_mfcc", rate=rate, seconds=0.25, deltas=deltas)
+    i %= n
+    assert np.array_equal(frontend.frames_numpy(x)[i], frontend.frames_numpy(x[i : i + 1])[0])
+
+
+@hypothesis_settings(deadline=None, max_examples=30)
+@given(st.integers(1, 23), st.integers(0, 99))
+def test_what_stands_in_a_clips_padding_does_not_matter(own, seed):
+    rng = np.random.default_rng(seed)
+    x = (3000 * rng.standard_normal((2, 4000))).astype(np.int16)
+    x[1, : (own - 1) * 160 + 400] = x[0, : (own - 1) * 160 + 400]
+    frontend = Frontend("kaldi_mfcc", seconds=0.25, deltas=2)
+    one, other = frontend.frames_numpy(x, np.array([own, own]))[:, :own]
+    assert np.array_equal(one, other)
+    alone = replace(frontend, seconds=((own - 1) * 160 + 400) / 16000).frames_numpy(x[:1, : (own - 1) * 160 + 400])[0]
+    assert np.allclose(alone, one, atol=1e-3)
+
+
+@pytest.mark.parametrize("warp", [0.7, 0.85, 0.95, 1.0, 1.05, 1.2, 1.4])
+@pytest.mark.parametrize(("rate", "low_hz", "high_hz"), [(8000, 20.0, 4000.0), (16000, 64.0, 7800.0)])
+def test_warped_bands_are_kaldis(warp, rate, low_hz, high_hz):
+    knf = pytest.importorskip("kaldi_native_fbank")
+    options, frames = knf.MelBanksOptions(), knf.FrameExtractionOptions()
+    options.num_bins, options.low_freq, options.high_freq, frames.samp_freq = 23, low_hz, high_hz, rate
+    wanted = np.array(knf.MelBanks(options, frames, warp).get_matrix())
+    found = kaldi_bank(23, 512 * rate // 16000, rate, low_hz, high_hz, warp).numpy()
+    assert np.abs(found - wanted).max() < 1e-4
+    warped = Frontend("kaldi_mfcc", rate=rate, low_hz=low_hz, high_hz=high_hz, warp=warp)
+    assert (warped.bottom_hz, warped.top_hz) == (low_hz, high_hz)
+
+
+def warped_by_hand(hz: float, warp: float, low: float, high: float, rate: int) -> float:
+    """The published formula, a frequency at a time: three lines through the two knees and the two ends."""
+    lower, upper = 100 * max(1.0, warp), (rate / 2 - 500) * min(1.0, warp)
+    if hz < lower:
+        return low + (lower / warp - low) / (lower - low) * (hz - low)
+    if hz < upper:
+        return hz / warp
+    return high + (high - upper / warp) / (high - upper) * (hz - high)
+
+
+@hypothesis_settings(deadline=None)
+@given(st.floats(0.7, 1.4), st.sampled_from([8000, 16000]), st.floats(0, 99), st.floats(0, 499))
+def test_a_warp_is_monotone_and_continuous_and_keeps_the_ends(warp, rate, low, below):
+    high = rate / 2 - below
+    hz = np.linspace(low, high, 2000)
+    found = warped_hz(hz, warp, low, high, rate)
+    np.testing.assert_allclose(found, [warped_by_hand(one, warp, low, high, rate) for one in hz], rtol=1e-9, atol=1e-6)
+    lower, upper = 100 * max(1.0, warp), (rate / 2 - 500) * min(1.0, warp)
+    slopes = [(lower / warp - low) / (lower - low), 1 / warp, (high - upper / warp) / (high - upper)]
+    steps = np.diff(found) / np.diff(hz)
+    assert min(slopes) * 0.999 <= steps.min() and steps.max() <= max(slopes) * 1.001 and min(slopes) > 0
+    assert found[0] == low and found[-1] == high
+    assert np.allclose(warped_hz(hz, 1.0, low, high, rate), hz)
+
+
 @pytest.mark.parametrize("warp", [0.8, 0.9, 1.1, 1.25])
 def test_frequencies_are_warped_in_three_straight_lines(warp):
     hz = np.linspace(20, 4000, 4000)
@@ -281,6 +362,18 @@ def test_a_warp_undoes_a_change_of_pitch_and_formants():
     assert np.abs(warped[1] - plain[0])[1:8].sum() < 0.6 * np.abs(plain[1] - plain[0])[1:8].sum()
 
 
-def test_only_kaldis_bands_are_warped():
-    with pytest.raises(UserError, match="warp"):
-        Frontend("mfcc", warp=1.1)
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"kind": "mfcc", "warp": 1.1},
+        {"warp": 0.6},
+        {"warp": 1.5},
+        {"warp": 1.1, "low_hz": 100.0},
+        {"warp": 1.1, "high_hz": 7500.0},
+        {"warp": 1.1, "rate": 1500, "high_hz": 750.0},
+    ],
+)
+def test_only_kaldis_bands_are_warped_and_only_beyond_both_knees(settings):
+    with pytest.raises(UserError, match="warp") as caught:
+        Frontend(**{"kind": "kaldi_mfcc", **settings})
+    assert "1, or from 0.7 to 1.4 for kaldi_mfcc" in str(caught.value)

@@ -12,6 +12,8 @@ from kwsbench.features.frames import (
     inside,
     moments,
     normalised,
+    sliding,
+    spliced,
     stacked,
     sums,
     window_of,
@@ -51,6 +53,47 @@ def test_stacking_joins_frames_in_a_row_and_drops_a_rest():
     x = torch.arange(14.0).reshape(1, 7, 2)
     assert stacked(x, 3).tolist() == [[[0, 1, 2, 3, 4, 5], [6, 7, 8, 9, 10, 11]]]
     assert stacked(x, 1) is x and stacked(x, 7).shape == (1, 1, 14)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(1, 12), st.integers(1, 3), st.integers(1, 15), st.integers(0, 1000))
+def test_spliced_frames_are_kaldis(n_frames, dims, reach, seed):
+    knf = pytest.importorskip("kaldi_native_fbank")
+    options = knf.SpliceOptions()
+    options.left_context = options.right_context = reach
+    x = np.random.default_rng(seed).standard_normal((2, n_frames, dims)).astype(np.float32)
+    lengths = torch.tensor([n_frames, (n_frames + 1) // 2])
+    made = spliced(torch.from_numpy(x), lengths, reach).numpy()
+    assert made.shape == (2, n_frames, (2 * reach + 1) * dims)
+    for clip, found, own in zip(x, made, lengths.tolist(), strict=True):
+        assert np.array_equal(found[:own], knf.splice_frames(clip[:own].copy(), options))
+        assert not found[own:].any()
+
+
+def test_splicing_by_hand():
+    x = torch.tensor([[[1.0], [2.0], [3.0], [99.0]]])
+    assert spliced(x, torch.tensor([3]), 1).tolist() == [[[1, 1, 2], [1, 2, 3], [2, 3, 3], [0, 0, 0]]]
+    assert spliced(x, torch.tensor([3]), 0) is x
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(1, 30), st.integers(1, 40), st.integers(0, 1000))
+def test_moments_around_a_frame_are_those_of_kaldis_window(n_frames, size, seed):
+    x = torch.from_numpy(np.random.default_rng(seed).standard_normal((2, n_frames, 3)).astype(np.float32))
+    lengths = torch.tensor([n_frames, (n_frames + 1) // 2])
+    mean, deviation = sliding(x, lengths, size)
+    for i, own in enumerate(lengths.tolist()):
+        for t in range(own):
+            begin = t - size // 2
+            end = begin + size
+            if begin < 0:
+                begin, end = 0, end - begin
+            if end > own:
+                begin, end = max(0, begin - (end - own)), own
+            around = x[i, begin:end].double()
+            assert torch.allclose(mean[i, t], around.mean(0).float(), atol=1e-5)
+            wanted = around.std(0, correction=0).clamp(min=LEAST_DEVIATION).float()
+            assert torch.allclose(deviation[i, t], wanted, atol=1e-4)
 
 
 def test_windows_are_numpys():

@@ -31,10 +31,13 @@ FRAMED = KINDS[1:]
         (Frontend("log_mel", seconds=0.025), 1, 40),
         (Frontend("log_mel", seconds=0.01, last_frame="pad"), 1, 40),
         (Frontend("waveform", rate=4000, seconds=0.5), 1, 2000),
+        (Frontend("kaldi_mfcc", deltas=2), 98, 39),
     ],
 )
 def test_sizes_counted_by_hand(frontend, frames, dims):
     assert (frontend.n_frames, frontend.n_dims) == (frames, dims)
+    spliced = replace(frontend, splice=0 if frontend.kind == "waveform" else 3)
+    assert spliced.n_single == dims and spliced.n_dims == (dims if frontend.kind == "waveform" else 7 * dims)
     waves = np.random.default_rng(0).integers(-3000, 3000, (2, frontend.n_samples)).astype(np.int16)
     made = frontend.frames_numpy(waves)
     assert made.shape == (2, frames, dims) and made.dtype == np.float32 and np.isfinite(made).all()
@@ -45,6 +48,8 @@ def test_points_and_bands_by_kind():
     assert [Frontend(kind, rate=8000).fft_points for kind in FRAMED] == [200, 256, 256, 256, 256]
     assert [Frontend(kind).bands for kind in FRAMED] == [0, 40, 26, 23, 21]
     assert Frontend("plp", rate=8000).bands == 17 and Frontend("mfcc", n_filters=30).bands == 30
+    assert [Frontend(kind).bottom_hz for kind in FRAMED] == [0, 0, 0, 20, 0]
+    assert Frontend("kaldi_mfcc").low_hz == 0 and Frontend("kaldi_mfcc", low_hz=64.0).bottom_hz == 64
     # halves of samples go up: 20.5 · 11.025 = 226.01, 7.5 · 11.025 = 82.7, 0.5 up
     odd = Frontend("mfcc", rate=11025, window_ms=20.5, step_ms=7.5)
     assert (odd.window_samples, odd.step) == (226, 83)
@@ -170,6 +175,18 @@ def test_differences_do_not_look_into_a_clips_padding(waves, kind):
         ({"kind": "plp", "n_cepstra": 0}, "give from 1 to 21"),
         ({"lifter": -1}, "give 0 or more"),
         ({"stack": 0}, "give 1 or more"),
+        ({"splice": -1}, "splice is -1\n  → give 0 or more"),
+        ({"kind": "waveform", "splice": 2}, "splice is 2\n  → give 0 for waveforms"),
+        ({"margin_s": -0.1}, "give from 0 to below 1, or nothing else fits"),
+        ({"margin_s": 1.0}, "margin_s is 1.0\n  → give from 0 to below 1"),
+        ({"margin_level": -1.0}, "margin_level is -1.0"),
+        ({"dither": -1.0}, "dither is -1.0"),
+        ({"sliding_frames": 0}, "sliding_frames is 0\n  → give 1 or more"),
+        ({"normalise": "slide"}, "did you mean sliding?"),
+        ({"warp": 1.1}, "warp is 1.1\n  → give 1, or from 0.7 to 1.4 for kaldi_mfcc"),
+        ({"kind": "kaldi_mfcc", "last_frame": "pad"}, "last_frame is pad\n  → give drop, as Kaldi does"),
+        ({"kind": "kaldi_mfcc", "high_hz": 15.0}, "low_hz is 0.0\n  → give from 0 to below 15"),
+        ({"kind": "kaldi_mfcc", "n_cepstra": 24}, "give from 1 to 23"),
         ({"eps": 0.0}, "give more than 0"),
         ({"seconds": 0.02}, "0.02 s hold no 1 frames of 25.0 ms every 10.0 ms\n  → make seconds longer"),
         ({"stack": 99}, "1.0 s hold no 99 frames of 25.0 ms every 10.0 ms"),
