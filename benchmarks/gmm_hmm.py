@@ -4,10 +4,10 @@
     python benchmarks/gmm_hmm.py --json   ten made-up words of the same size
     python benchmarks/gmm_hmm.py --scale   30,000 clips of 17 words, ours alone: seconds and peak memory
 
-Ten words of 8 states × 2 Gaussians on 39 dimensions. Ours and hmmlearn start from the same estimates and make the same
 Ten words of 8 states × 2 Gaussians on 39 dimensions. Ours and hmmlearn start from the same estimates and make as many
 passes; the likelihood that each reaches is printed beside its speed. pomegranate and kaldi-hmm-gmm (extra ``peers``)
 are left out where they are not installed.
+"""
 
 import argparse
 import importlib.util

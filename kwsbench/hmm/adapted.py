@@ -197,7 +197,7 @@ def _explained(
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Rows, shares (frames, gaussians) and the Gaussians they are of, chunk by chunk, each clip under its own word."""
     clips = np.arange(len(lengths)) if clips is None else clips
-    frames, natural = model._read(X), model.mixtures_.natural()
+    frames, natural = model.read(X), model.mixtures_.natural()
     for word in np.unique(y[clips]):
         voice = Voice.of(
             model.mixtures_, [model.chains_[int(np.searchsorted(model.classes_, word))]], frames.dtype, natural

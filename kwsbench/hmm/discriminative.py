@@ -115,7 +115,7 @@ def boosted_posteriors(
 
 def weighted_sums(model: GMMHMM, X: np.ndarray, lengths: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """float64 (gaussians, terms): sums of terms over clips and words, each word of a clip by weights (clips, words)."""
-    frames, natural = model._read(X), model.mixtures_.natural()
+    frames, natural = model.read(X), model.mixtures_.natural()
     voices = [Voice.of(model.mixtures_, [chain], frames.dtype, natural) for chain in model.chains_]
     jobs: list[tuple[int, list[Chunk]]] = []
     for word in range(len(voices)):

@@ -149,7 +149,7 @@ class GMMHMM(ClassifierMixin, BaseEstimator):
         share = counts / counts.sum() if self.prior == "train" else np.full(len(counts), 1 / len(counts))
         self.log_prior_ = np.log(share)
         self.mean_, self.scale_ = _spread(X)
-        self._frames = self._read(X)
+        self._frames = self.read(X)
         own = [np.flatnonzero((words == w) & used) for w in range(len(counts))]
         silence = np.arange(self.silence_states) if self.silence_states else None
         self.chains_, first = [], self.silence_states
@@ -244,7 +244,8 @@ class GMMHMM(ClassifierMixin, BaseEstimator):
             return int(wanted)
         return int(np.clip(round(float(np.median(lengths)) / STATE_FRAMES), LEAST_STATES, MOST_STATES))
 
-    def _read(self, X: np.ndarray) -> Frames:
+    def read(self, X: np.ndarray) -> Frames:
+        """Frames (n_frames, n_dims) as the passes take them."""
         return Frames(X, self.mean_, self.scale_, self.covariance, np.dtype(self.dtype))
 
     # -- recognition -----------------------------------------------------------------------------------------------
@@ -253,7 +254,7 @@ class GMMHMM(ClassifierMixin, BaseEstimator):
         """float64 (n_clips, n_words): log density of each clip's frames under each word; 0 for a clip of no frames."""
         check_is_fitted(self)
         X, lengths = _checked(X, lengths, self.n_features_in_)
-        frames, voice = self._read(X), Voice.of(self.mixtures_, self.chains_, np.dtype(self.dtype))
+        frames, voice = self.read(X), Voice.of(self.mixtures_, self.chains_, np.dtype(self.dtype))
         parts = _parts(list(chunks(lengths, np.arange(len(lengths)))), 8)
         result = np.zeros((len(lengths), len(self.chains_)))
         for clips, found in side_by_side(lambda part: passes.score(frames, part, voice), parts, self.n_jobs):
@@ -294,7 +295,7 @@ class GMMHMM(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         X, lengths = _checked(X, lengths, self.n_features_in_)
         words = np.searchsorted(self.classes_, self.predict(X, lengths) if y is None else np.asarray(y))
-        frames, states, result = self._read(X), np.zeros(len(X), np.int64), np.zeros(len(lengths))
+        frames, states, result = self.read(X), np.zeros(len(X), np.int64), np.zeros(len(lengths))
         natural = self.mixtures_.natural()
         jobs = []
         for word in np.unique(words):
