@@ -282,9 +282,8 @@ class WordHMM:
             {"iteration": float(i), **dict(zip(labels, map(float, values), strict=True))}
             for i, values in enumerate(monitor.likelihoods)
         ]
-        notes = [f"{len(words.hmm_.mixtures_.weights):,} Gaussians, {monitor.totals[-1]:.3f} nats a frame in training"]
-        if self.fmllr_rounds:
-            notes.append("adapted, without labels, to all clips that are scored of a speaker (transductive)")
+        adapted = ["adapted, without labels, to all clips that are scored of a speaker (transductive)"]
+        notes = adapted if self.fmllr_rounds else []
         return FitLog(rows, best=len(rows) - 1, notes=notes)
 
 
