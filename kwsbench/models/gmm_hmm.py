@@ -44,6 +44,7 @@ class WordHMM:
     grow_iter : the first so many add Gaussians, by splitting.
     tol : stop once an iteration gains less than this log likelihood, in nats a frame.
     prior : share of the training clips, or the same for each word.
+    calibrate : fit priors and a scale of log likelihoods on the validation clips, for the right words' posteriors.
     max_clips_per_word : a budget: train each word on so many clips drawn at random; 0: all.
     lda : dimensions that linear discriminant analysis makes of spliced static frames; 0: frames as they are.
     splice : frames either side that it sees.
@@ -76,11 +77,12 @@ class WordHMM:
         covariance: Literal["diag", "full"] = "diag",
         training: Literal["baum_welch", "viterbi"] = "baum_welch",
         start: Literal["equal", "kmeans"] = "equal",
-        variance_floor: float = 0.1,
+        variance_floor: float = 0.3,
         n_iter: int = 20,
         grow_iter: int = 12,
         tol: float = 0.0,
         prior: Literal["train", "uniform"] = "train",
+        calibrate: bool = False,
         max_clips_per_word: int = 0,
         lda: int = 0,
         splice: int = 4,
@@ -96,7 +98,7 @@ class WordHMM:
         self.covariance, self.training, self.start, self.variance_floor = covariance, training, start, variance_floor
         self.n_iter, self.grow_iter, self.tol = n_iter, grow_iter, tol
         self.prior: Literal["train", "uniform"] = prior
-        self.max_clips_per_word = max_clips_per_word
+        self.calibrate, self.max_clips_per_word = calibrate, max_clips_per_word
         self.lda, self.splice, self.mllt_rounds, self.fmllr_rounds = lda, splice, mllt_rounds, fmllr_rounds
         check_least(self, states=0, mixtures=1, silence_states=1, unknown_mixtures=1, edge_states=0, variance_floor=0)
         check_least(self, n_iter=1, grow_iter=0, tol=0, max_clips_per_word=0)
@@ -112,11 +114,11 @@ class WordHMM:
         if mmi_iter and fmllr_rounds:
             raise UserError(f"mmi_iter is {mmi_iter}", todo="MMI goes without fmllr_rounds: make one of them 0")
         self.words_: AdaptedGMMHMM | ReferenceHMM | None = None
-        self.log_prior_ = np.empty(0)
+        self.log_prior_, self.scale_ = np.empty(0), 1.0
 
     def _check_reference(self) -> None:
         """hmmlearn's engine gets no setting that it would not heed."""
-        for name in ("covariance", "training", "lda", "fmllr_rounds", "mmi_iter"):
+        for name in ("covariance", "training", "lda", "fmllr_rounds", "mmi_iter", "calibrate"):
             if getattr(self, name) != inspect.signature(WordHMM).parameters[name].default:
                 raise UserError(
                     f"{name} is {getattr(self, name)}", todo="engine: hmmlearn does not know it; leave it out"
@@ -167,6 +169,13 @@ class WordHMM:
         log = self._log(train.labels, words)
         if self.mmi_iter:
             log.notes.append(self._discriminate(words, (frames, train.targets[chosen], lengths), validation, context))
+        if self.calibrate:
+            from kwsbench.hmm.calibration import fit_scale_and_priors
+
+            X, y, lengths = _with_targets(validation)
+            found = words.log_likelihood(X, lengths, validation.speakers)
+            self.scale_, self.log_prior_ = fit_scale_and_priors(found, y, self.log_prior_)
+            log.notes.append(f"priors, and a scale of {self.scale_:.3g} for log likelihoods, from the validation clips")
         return log
 
     def _discriminate(
@@ -194,7 +203,8 @@ class WordHMM:
             return self.words_.scores(clips)  # type: ignore[union-attr]
         frames, lengths = clips.stacked()
         words: Any = self.words_
-        return log_posteriors(words.log_likelihood(frames, lengths, clips.speakers), self.log_prior_)
+        found = words.log_likelihood(frames, lengths, clips.speakers)
+        return log_posteriors(self.scale_ * found, self.log_prior_)
 
     def cost(self, clips: "Clips") -> Cost:
         """Numbers learned; multiply-adds of transforms, densities and forward passes of a mean clip."""
@@ -212,14 +222,14 @@ class WordHMM:
         """Write the words' models, and ``prior.npz``."""
         folder.mkdir(parents=True, exist_ok=True)
         self.words_.save(folder)  # type: ignore[union-attr]
-        np.savez(folder / "prior.npz", log_prior=self.log_prior_)
+        np.savez(folder / "prior.npz", log_prior=self.log_prior_, scale=np.array(self.scale_))
 
     def load(self, folder: Path) -> None:
         """Read what ``save`` wrote."""
         self.words_ = self._reference() if self.engine == "hmmlearn" else self._words(None, FitContext(seed=0))
         self.words_.load(folder)
         with np.load(folder / "prior.npz") as arrays:
-            self.log_prior_ = arrays["log_prior"]
+            self.log_prior_, self.scale_ = arrays["log_prior"], float(arrays["scale"])
 
     def _words(self, train: "Clips | None", context: FitContext) -> "AdaptedGMMHMM":
         """Our engine with this model's settings; sizes by word are those of the training clips."""

@@ -93,6 +93,18 @@ def test_speakers_and_transforms_reach_the_engine(toy_clips, tmp_path):
     np.testing.assert_allclose(again.scores(clips), model.scores(clips), rtol=1e-5)
 
 
+def test_calibration_scales_and_keeps_what_is_heard(toy_clips, tmp_path):
+    clips = toy_clips(per_word=12)
+    plain, (model, log) = fitted(clips)[0], fitted(clips, calibrate=True)
+    assert model.scale_ != 1 and "scale" in log.notes[-1]
+    np.testing.assert_allclose(np.exp(model.log_prior_).sum(), 1)
+    assert np.mean(model.scores(clips).argmax(1) == plain.scores(clips).argmax(1)) > 0.95
+    model.save(tmp_path)
+    again = WordHMM(**{**SMALL, "grow_iter": 2, "calibrate": True})
+    again.load(tmp_path)
+    np.testing.assert_array_equal(again.scores(clips), model.scores(clips))
+
+
 def test_mmi_says_what_it_brought(toy_clips):
     model, log = fitted(toy_clips(per_word=12), mmi_iter=2)
     assert log.notes[-1].startswith("MMI: pass ") and "validation" in log.notes[-1]
