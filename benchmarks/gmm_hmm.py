@@ -1,12 +1,12 @@
-"""How fast do whole-word GMM-HMMs train and decode? Ours, hmmlearn, pomegranate and Kaldi's own classes, in one run.
+"""How fast do whole-word GMM-HMMs train and decode? Ours, hmmlearn and pomegranate, in one run.
 
     KWSBENCH_DATA=DIR python benchmarks/gmm_hmm.py --json   ten digits of people, one speaker left out
     python benchmarks/gmm_hmm.py --json   ten made-up words of the same size
     python benchmarks/gmm_hmm.py --scale   30,000 clips of 17 words, ours alone: seconds and peak memory
 
 Ten words of 8 states × 2 Gaussians on 39 dimensions. Ours and hmmlearn start from the same estimates and make as many
-passes; the likelihood that each reaches is printed beside its speed. pomegranate and kaldi-hmm-gmm (extra ``peers``)
-are left out where they are not installed.
+passes; the likelihood that each reaches is printed beside its speed. pomegranate (extra ``peers``) is left out where it
+is not installed.
 """
 
 import argparse
