@@ -1,5 +1,8 @@
-"""Discriminative training: boosted MMI over the vocabulary (Povey et al., "Boosted MMI for model and feature-space
-discriminative training", ICASSP 2008; updates of Povey's thesis, Cambridge 2003, section 4).
+"""Discriminative training over the vocabulary: boosted MMI, and minimum classification error.
+
+Boosted MMI: Povey et al., "Boosted MMI for model and feature-space discriminative training", ICASSP 2008. MCE: Juang,
+Hou and Lee, IEEE Trans. SAP 5(3), 1997. Both by the updates of Povey's thesis, Cambridge 2003, section 4, since they
+differ in the weight of a clip alone (He, Deng and Chou, IEEE Signal Processing Magazine 25(5), 2008).
 
 Every word is a competitor of every clip, so that the denominator needs no lattice: it is the posterior-weighted sum of
 what each word's model explains, exact up to words whose posterior is negligible.
@@ -9,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -23,11 +27,13 @@ PART = 24  # chunks that one thread takes at a time
 
 
 @dataclass(frozen=True)
-class Mmi:
-    """Settings of boosted MMI.
+class Discrimination:
+    """How to discriminate.
 
     Attributes
     ----------
+    criterion : what is raised: "mmi", the mean log posterior of right words; "mce", their mean posterior, which is one
+        minus the sigmoid of the log odds against them, a smoothed count of errors.
     n_iter : passes at most.
     boost : nats, after scaling, that every wrong word is helped by.
     scale : of log likelihoods, so that posteriors are soft (Kaldi's acoustic scale).
@@ -36,6 +42,7 @@ class Mmi:
     patience : passes without a gain on the validation side before it stops; the best pass is kept.
     """
 
+    criterion: Literal["mmi", "mce"] = "mmi"
     n_iter: int = 8
     boost: float = 1.0
     scale: float = 0.05
@@ -45,12 +52,12 @@ class Mmi:
 
 
 @dataclass
-class MmiLog:
+class DiscriminationLog:
     """What happened: a value before each pass, and one after the last.
 
     Attributes
     ----------
-    objective : mean log posterior of the right words, boosted, on the training clips.
+    objective : the criterion with wrong words boosted, on the training clips.
     accuracy : on the validation clips.
     best : index into ``accuracy`` of what was kept.
     """
@@ -60,13 +67,13 @@ class MmiLog:
     best: int = 0
 
 
-def train_mmi(
+def discriminate(
     model: GMMHMM,
     train: tuple[np.ndarray, np.ndarray, np.ndarray],
     validation: tuple[np.ndarray, np.ndarray, np.ndarray],
-    settings: Mmi,
+    settings: Discrimination,
     report: Callable[[int, int], None] | None = None,
-) -> MmiLog:
+) -> DiscriminationLog:
     """Change a fitted model's Gaussians so that right words become likelier than wrong ones; transitions stay.
 
     Parameters
@@ -75,14 +82,15 @@ def train_mmi(
     train, validation : X (n_frames, n_dims), y (n_clips,), lengths (n_clips,).
     """
     if model.mixtures_.full:
-        raise ValueError("MMI is for diagonal covariances")
+        raise ValueError("discriminative training is for diagonal covariances")
     X, y, lengths = train
     words = np.searchsorted(model.classes_, y)
-    log, best, since = MmiLog([], []), model.mixtures_, 0
+    log, best, since = DiscriminationLog([], []), model.mixtures_, 0
     for iteration in range(settings.n_iter + 1):
         found = model.log_likelihood(X, lengths)
-        posteriors, objective = boosted_posteriors(found, words, model.log_prior_, settings)
-        log.objective.append(objective)
+        posteriors, logs = boosted_posteriors(found, words, model.log_prior_, settings)
+        weights = np.exp(logs) if settings.criterion == "mce" else np.ones_like(logs)
+        log.objective.append(float((weights if settings.criterion == "mce" else logs).mean()))
         log.accuracy.append(float((model.predict(validation[0], validation[2]) == validation[1]).mean()))
         if log.accuracy[-1] > log.accuracy[log.best] or iteration == 0:
             best, log.best, since = model.mixtures_, iteration, 0
@@ -91,9 +99,9 @@ def train_mmi(
         if iteration == settings.n_iter or since >= settings.patience:
             break
         right = np.zeros_like(posteriors)
-        right[np.arange(len(words)), words] = 1
+        right[np.arange(len(words)), words] = weights
         numerator = weighted_sums(model, X, lengths, right)
-        denominator = weighted_sums(model, X, lengths, posteriors)
+        denominator = weighted_sums(model, X, lengths, posteriors * weights[:, None])
         model.mixtures_ = extended_baum_welch(model.mixtures_, numerator, denominator, model.floor, settings)
         if report:
             report(iteration + 1, settings.n_iter)
@@ -102,15 +110,15 @@ def train_mmi(
 
 
 def boosted_posteriors(
-    log_likelihood: np.ndarray, words: np.ndarray, log_prior: np.ndarray, settings: Mmi
-) -> tuple[np.ndarray, float]:
-    """Posteriors (clips, words) with wrong words boosted, and the mean log posterior of the right ones."""
+    log_likelihood: np.ndarray, words: np.ndarray, log_prior: np.ndarray, settings: Discrimination
+) -> tuple[np.ndarray, np.ndarray]:
+    """Posteriors (clips, words) with wrong words boosted, and log posteriors (clips,) of the right ones."""
     joint = settings.scale * log_likelihood + log_prior + settings.boost
     rows = np.arange(len(words))
     joint[rows, words] -= settings.boost
     joint -= joint.max(axis=1, keepdims=True)
     logs = joint - np.log(np.exp(joint).sum(axis=1, keepdims=True))
-    return np.exp(logs), float(logs[rows, words].mean())
+    return np.exp(logs), logs[rows, words]
 
 
 def weighted_sums(model: GMMHMM, X: np.ndarray, lengths: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -132,7 +140,7 @@ def weighted_sums(model: GMMHMM, X: np.ndarray, lengths: np.ndarray, weights: np
 
 
 def extended_baum_welch(
-    mixtures: Mixtures, numerator: np.ndarray, denominator: np.ndarray, floor: np.ndarray, settings: Mmi
+    mixtures: Mixtures, numerator: np.ndarray, denominator: np.ndarray, floor: np.ndarray, settings: Discrimination
 ) -> Mixtures:
     """Gaussians moved towards what the numerator explains and away from the denominator (Povey's thesis, 4.3 and 4.5).
 

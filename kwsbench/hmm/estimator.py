@@ -7,8 +7,9 @@ alignment, one Gaussian a state, more by splitting as the alignment gets better.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -20,12 +21,14 @@ from kwsbench.hmm import passes
 from kwsbench.hmm.chains import Chain, word_chain
 from kwsbench.hmm.mixtures import Covariance, Mixtures, n_terms, shared_out, single
 from kwsbench.hmm.monitor import Monitor
-from kwsbench.hmm.packing import Chunk, chunks
+from kwsbench.hmm.packing import Chunk, checked, chunks, rows_of, spread
 from kwsbench.hmm.passes import Expectations, Frames, Voice, side_by_side
+from kwsbench.hmm.tying import tied
 
 PART_CHUNKS = 48  # about 50,000 frames: the piece of work that one thread takes at a time
 STATE_FRAMES = 4.0  # frames that a state lasts in the median clip, for ``n_states="auto"``
 LEAST_STATES, MOST_STATES = 3, 32
+TIE_ITER = 4  # iterations with a Gaussian for each state, before states are tied
 SPLIT_FRAMES = 10.0  # frames that each Gaussian of a split density has to hold
 
 Report = Callable[[int, int, float], None]
@@ -41,6 +44,8 @@ class GMMHMM(ClassifierMixin, BaseEstimator):
     n_mixtures : Gaussians of a state, on the average of the word's states; or a mapping as for ``n_states``.
     total_gaussians : of all words together, instead of ``n_mixtures``; 0: by ``n_mixtures``.
     power : a state's share of the word's Gaussians goes with its frames to this power; all share alike at 0.
+    tied_states : densities that all words' states together are left with, by clustering states that sound alike; 0:
+        each state has its own.
     silence_states : states of a silence model, shared by all words, that may stand at both ends of each; 0: none.
     skips : whether a state may be jumped over.
     final : "last": a clip ends in a word's last state; "any": wherever it is, as hmmlearn has it.
@@ -77,6 +82,7 @@ class GMMHMM(ClassifierMixin, BaseEstimator):
         n_mixtures: float | Mapping[Any, float] = 4,
         total_gaussians: int = 0,
         power: float = 0.25,
+        tied_states: int = 0,
         silence_states: int = 0,
         skips: bool = False,
         final: Literal["last", "any"] = "last",
@@ -95,7 +101,8 @@ class GMMHMM(ClassifierMixin, BaseEstimator):
         random_state: int = 0,
     ) -> None:
         self.n_states, self.n_mixtures, self.total_gaussians, self.power = n_states, n_mixtures, total_gaussians, power
-        self.silence_states, self.skips, self.final, self.covariance = silence_states, skips, final, covariance
+        self.tied_states, self.silence_states, self.skips, self.final = tied_states, silence_states, skips, final
+        self.covariance: Covariance = covariance
         self.training, self.n_iter, self.grow_iter, self.apart, self.tol = training, n_iter, grow_iter, apart, tol
         self.variance_floor, self.prior, self.scale, self.realign = variance_floor, prior, scale, realign
         self.dtype, self.n_jobs, self.random_state = dtype, n_jobs, random_state
@@ -129,13 +136,17 @@ class GMMHMM(ClassifierMixin, BaseEstimator):
                 report(iteration + 1, self.n_iter, gained)
             if self.tol > 0 and self.monitor_.converged:
                 break
+            if self.tied_states and iteration + 1 == TIE_ITER:
+                self._tie()
             self.grow(iteration + 1)
-        del self._work, self._frames, self._states
+        del self._work, self._frames, self._states, self._sums
         return self
 
     def start(self, X: np.ndarray, y: np.ndarray, lengths: np.ndarray, given: np.ndarray | None = None) -> None:
         """One Gaussian a state from equal parts of the clips, or from the states given."""
-        X, lengths = _checked(X, lengths)
+        X, lengths = checked(X, lengths)
+        if self.tied_states and (self.covariance != "diag" or self.n_iter <= TIE_ITER):
+            raise ValueError(f"tied_states is for diagonal covariances and n_iter above {TIE_ITER}")
         y = np.asarray(y)
         if y.shape != lengths.shape:
             raise ValueError(f"y has shape {y.shape}, lengths {lengths.shape}: one word for each clip")
@@ -148,7 +159,7 @@ class GMMHMM(ClassifierMixin, BaseEstimator):
         self.n_features_in_ = X.shape[1]
         share = counts / counts.sum() if self.prior == "train" else np.full(len(counts), 1 / len(counts))
         self.log_prior_ = np.log(share)
-        self.mean_, self.scale_ = _spread(X)
+        self.mean_, self.scale_ = spread(X)
         self._frames = self.read(X)
         own = [np.flatnonzero((words == w) & used) for w in range(len(counts))]
         silence = np.arange(self.silence_states) if self.silence_states else None
@@ -171,7 +182,7 @@ class GMMHMM(ClassifierMixin, BaseEstimator):
         sums = np.zeros((first, n_terms(X.shape[1], self.covariance)))
         for chain, clips, parts in zip(self.chains_, own, self._work.chunks, strict=True):
             if given is None:
-                states[_rows(lengths, clips)] = chain.flat(lengths[clips])
+                states[rows_of(lengths, clips)] = chain.flat(lengths[clips])
             np.add.at(sums, chain.densities, passes.density_sums(self._frames, parts, states, chain.n_states))
         self._occupancy: np.ndarray = sums[:, -1].copy()
         self.mixtures_ = single(sums, self.floor, self.covariance)
@@ -196,7 +207,7 @@ class GMMHMM(ClassifierMixin, BaseEstimator):
             sums[voice.layout.gaussians] += total.sums
             likelihoods[word] = total.likelihoods.sum() + self._work.frames[word] * self._frames.log_scale
             chains.append(chain.estimated(total.counts))
-        self._occupancy = np.bincount(self.mixtures_.density, sums[:, -1])
+        self._occupancy, self._sums = np.bincount(self.mixtures_.density, sums[:, -1]), sums
         self.monitor_.report(likelihoods, self._work.frames, len(self.mixtures_.weights))
         self.mixtures_ = self.mixtures_.estimated(sums, self.floor)
         self.chains_ = chains
@@ -217,7 +228,7 @@ class GMMHMM(ClassifierMixin, BaseEstimator):
     def grow(self, iteration: int) -> None:
         """Add the Gaussians that are due after ``iteration`` iterations."""
         n_densities = len(self._occupancy)
-        if iteration > self.grow_iter or self.grow_iter < 1:
+        if iteration > self.grow_iter or self.grow_iter < 1 or iteration < TIE_ITER * (self.tied_states > 0):
             return
         share = iteration / self.grow_iter
         if self.total_gaussians:
@@ -226,12 +237,24 @@ class GMMHMM(ClassifierMixin, BaseEstimator):
         else:
             targets = np.ones(n_densities, np.int64)
             groups = [(self.classes_[w], chain.densities[chain.words]) for w, chain in enumerate(self.chains_)]
+            if self.tied_states:
+                groups = [(None, np.arange(self.silence_states, n_densities))]
             if self.silence_states:
                 groups.append((None, np.arange(self.silence_states)))
             for word, densities in groups:
                 goal = round(len(densities) * (1 + share * (_of_word(self.n_mixtures, word) - 1)))
                 targets[densities] = shared_out(self._occupancy[densities], goal, self.power, SPLIT_FRAMES)
         self.mixtures_ = self.mixtures_.grown(np.maximum(targets, self.mixtures_.sizes), self._rng, self.apart)
+
+    def _tie(self) -> None:
+        """States that sound alike get one density, those of silence excepted."""
+        silence = self.silence_states
+        spoken = tied(self._sums[silence:], self.tied_states, self.floor)
+        cluster = np.concatenate([np.arange(silence), silence + spoken])
+        sums = np.zeros((cluster.max() + 1, self._sums.shape[1]))
+        np.add.at(sums, cluster, self._sums)
+        self.mixtures_, self._occupancy = single(sums, self.floor, self.covariance), sums[:, -1].copy()
+        self.chains_ = [replace(chain, densities=cluster[chain.densities]) for chain in self.chains_]
 
     @property
     def floor(self) -> np.ndarray:
@@ -253,7 +276,7 @@ class GMMHMM(ClassifierMixin, BaseEstimator):
     def log_likelihood(self, X: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         """float64 (n_clips, n_words): log density of each clip's frames under each word; 0 for a clip of no frames."""
         check_is_fitted(self)
-        X, lengths = _checked(X, lengths, self.n_features_in_)
+        X, lengths = checked(X, lengths, self.n_features_in_)
         frames, voice = self.read(X), Voice.of(self.mixtures_, self.chains_, np.dtype(self.dtype))
         parts = _parts(list(chunks(lengths, np.arange(len(lengths)))), 8)
         result = np.zeros((len(lengths), len(self.chains_)))
@@ -280,6 +303,29 @@ class GMMHMM(ClassifierMixin, BaseEstimator):
         best = np.argmax(self.predict_log_proba(X, lengths), axis=1)
         return self.classes_[best]
 
+    def n_best(self, X: np.ndarray, lengths: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+        """The ``n`` words of largest posterior, best first, and their log posteriors: (n_clips, n) each."""
+        logs = self.predict_log_proba(X, lengths)
+        order = np.argsort(-logs, axis=1, kind="stable")[:, :n]
+        return self.classes_[order], np.take_along_axis(logs, order, axis=1)
+
+    def detect(self, X: np.ndarray, lengths: np.ndarray, fillers: Sequence[Any] | None = None) -> np.ndarray:
+        """float64 (n_clips, n_words): log likelihood ratio a frame of each word against a background, for detection.
+
+        The background is the mean likelihood of the words ``fillers``; None: of all other words (Rose and Paul, "A
+        hidden Markov model based keyword recognition system", ICASSP 1990).
+        """
+        found = self.log_likelihood(X, lengths)
+        known = np.isin(self.classes_, self.classes_ if fillers is None else np.asarray(fillers))
+        if fillers is not None and np.count_nonzero(known) < len(set(fillers)):
+            raise ValueError(f"fillers are {list(fillers)}: words of {self.classes_.tolist()} are needed")
+        ratios = np.empty_like(found)
+        for word in range(found.shape[1]):
+            others = found[:, known & ((np.arange(len(known)) != word) | (fillers is not None))]
+            top = others.max(axis=1)
+            ratios[:, word] = found[:, word] - top - np.log(np.exp(others - top[:, None]).mean(axis=1))
+        return ratios / np.maximum(np.asarray(lengths), 1)[:, None]
+
     def align(self, X: np.ndarray, lengths: np.ndarray, y: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """The best path of each clip through the states of its word.
 
@@ -293,7 +339,7 @@ class GMMHMM(ClassifierMixin, BaseEstimator):
         log_likelihood : float64 (n_clips,) of path and frames.
         """
         check_is_fitted(self)
-        X, lengths = _checked(X, lengths, self.n_features_in_)
+        X, lengths = checked(X, lengths, self.n_features_in_)
         words = np.searchsorted(self.classes_, self.predict(X, lengths) if y is None else np.asarray(y))
         frames, states, result = self.read(X), np.zeros(len(X), np.int64), np.zeros(len(lengths))
         natural = self.mixtures_.natural()
@@ -361,44 +407,3 @@ def _parts(of: list[Chunk], size: int) -> list[list[Chunk]]:
 def _of_word(setting: Any, word: object) -> Any:
     """A setting that is one for all words, or a mapping from words with the others' at None."""
     return setting.get(word, setting.get(None)) if isinstance(setting, Mapping) else setting
-
-
-def _rows(lengths: np.ndarray, clips: np.ndarray) -> np.ndarray:
-    """int64: places of the frames of some clips, in order."""
-    starts = np.cumsum(lengths) - lengths
-    own = lengths[clips]
-    return np.repeat(starts[clips] - (np.cumsum(own) - own), own) + np.arange(own.sum())
-
-
-def _checked(X: np.ndarray, lengths: np.ndarray, dims: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Frames and lengths as arrays that go together.
-
-    Raises
-    ------
-    ValueError : shapes do not fit, lengths do not add up, or a frame is not finite.
-    """
-    X, lengths = (X if isinstance(X, np.ndarray) else np.asarray(X)), np.asarray(lengths, np.int64)
-    if X.ndim != 2 or not np.issubdtype(X.dtype, np.floating):
-        raise ValueError(f"X is {X.dtype} of shape {X.shape}: give floats (n_frames, n_dims)")
-    if lengths.ndim != 1 or (lengths < 0).any() or lengths.sum() != len(X):
-        raise ValueError(f"lengths add up to {lengths.sum()}, X has {len(X)} frames: give the frames of each clip")
-    if dims is not None and X.shape[1] != dims:
-        raise ValueError(f"X has {X.shape[1]} dimensions, the model was fitted on {dims}")
-    block = 1 << 16
-    for begin in range(0, len(X), block):
-        if not np.isfinite(X[begin : begin + block].sum()) and not np.isfinite(X[begin : begin + block]).all():
-            raise ValueError(f"X has a value that is not finite between frames {begin} and {begin + block}")
-    return X, lengths
-
-
-def _spread(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and 1 / deviation of each dimension (1 where it never varies), in one pass of flat memory."""
-    shift = X[0].astype(np.float64) if len(X) else np.zeros(X.shape[1])
-    sums, squares, block = np.zeros(X.shape[1]), np.zeros(X.shape[1]), 1 << 14
-    for begin in range(0, len(X), block):
-        part = X[begin : begin + block] - shift
-        sums += part.sum(axis=0)
-        squares += np.square(part).sum(axis=0)
-    mean = sums / max(len(X), 1)
-    deviation = np.sqrt(np.maximum(squares / max(len(X), 1) - mean**2, 0))
-    return mean + shift, 1 / np.where(deviation > 1e-10, deviation, 1.0)

@@ -56,3 +56,44 @@ def _packed(clips: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> Chunk
     running = np.searchsorted(-own, -time, side="left")  # lengths fall: those above t stand in front
     rows = np.concatenate([starts[clips[:n]] + t for t, n in enumerate(running)])
     return Chunk(clips, rows, running.astype(np.int64))
+
+
+def rows_of(lengths: np.ndarray, clips: np.ndarray) -> np.ndarray:
+    """int64: places of the frames of some clips, in order."""
+    starts = np.cumsum(lengths) - lengths
+    own = lengths[clips]
+    return np.repeat(starts[clips] - (np.cumsum(own) - own), own) + np.arange(own.sum())
+
+
+def checked(X: np.ndarray, lengths: np.ndarray, dims: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Frames and lengths as arrays that go together.
+
+    Raises
+    ------
+    ValueError : shapes do not fit, lengths do not add up, or a frame is not finite.
+    """
+    X, lengths = (X if isinstance(X, np.ndarray) else np.asarray(X)), np.asarray(lengths, np.int64)
+    if X.ndim != 2 or not np.issubdtype(X.dtype, np.floating):
+        raise ValueError(f"X is {X.dtype} of shape {X.shape}: give floats (n_frames, n_dims)")
+    if lengths.ndim != 1 or (lengths < 0).any() or lengths.sum() != len(X):
+        raise ValueError(f"lengths add up to {lengths.sum()}, X has {len(X)} frames: give the frames of each clip")
+    if dims is not None and X.shape[1] != dims:
+        raise ValueError(f"X has {X.shape[1]} dimensions, the model was fitted on {dims}")
+    block = 1 << 16
+    for begin in range(0, len(X), block):
+        if not np.isfinite(X[begin : begin + block].sum()) and not np.isfinite(X[begin : begin + block]).all():
+            raise ValueError(f"X has a value that is not finite between frames {begin} and {begin + block}")
+    return X, lengths
+
+
+def spread(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and 1 / deviation of each dimension (1 where it never varies), in one pass of flat memory."""
+    shift = X[0].astype(np.float64) if len(X) else np.zeros(X.shape[1])
+    sums, squares, block = np.zeros(X.shape[1]), np.zeros(X.shape[1]), 1 << 14
+    for begin in range(0, len(X), block):
+        part = X[begin : begin + block] - shift
+        sums += part.sum(axis=0)
+        squares += np.square(part).sum(axis=0)
+    mean = sums / max(len(X), 1)
+    deviation = np.sqrt(np.maximum(squares / max(len(X), 1) - mean**2, 0))
+    return mean + shift, 1 / np.where(deviation > 1e-10, deviation, 1.0)

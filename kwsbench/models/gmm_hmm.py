@@ -35,6 +35,7 @@ class WordHMM:
     silence_states : states of a word whose training clips are all silence.
     unknown_mixtures : Gaussians of a state of the word ``unknown``, which has to cover many words.
     edge_states : states of a silence model, shared by all words, that may stand before and after each; 0: none.
+    tied_states : densities that all words' states share, by clustering of those that sound alike; 0: each has its own.
     skips : whether a state may be jumped over.
     covariance : "diag", or "full" for few dimensions.
     training : "baum_welch": over all ways through the states; "viterbi": over the best.
@@ -52,6 +53,7 @@ class WordHMM:
     fmllr_rounds : times that each speaker's own transform is estimated. In scoring this is done without labels from all
         clips of the speaker that are scored together: transductive. 0: no adaptation.
     mmi_iter : passes of boosted MMI at the end, at most; the validation clips say when to stop. 0: none.
+    criterion : of those passes: "mmi", or "mce", minimum classification error.
     mmi_boost : nats that every wrong word is helped by. mmi_scale : of log likelihoods meanwhile. mmi_tau : frames that
         hold each Gaussian where maximum likelihood has it.
     """
@@ -73,6 +75,7 @@ class WordHMM:
         silence_states: int = 3,
         unknown_mixtures: int = 32,
         edge_states: int = 3,
+        tied_states: int = 0,
         skips: bool = False,
         covariance: Literal["diag", "full"] = "diag",
         training: Literal["baum_welch", "viterbi"] = "baum_welch",
@@ -89,19 +92,22 @@ class WordHMM:
         mllt_rounds: int = 2,
         fmllr_rounds: int = 0,
         mmi_iter: int = 0,
+        criterion: Literal["mmi", "mce"] = "mmi",
         mmi_boost: float = 1.0,
         mmi_scale: float = 0.05,
         mmi_tau: float = 100.0,
     ) -> None:
         self.engine, self.states, self.mixtures, self.silence_states = engine, states, mixtures, silence_states
         self.unknown_mixtures, self.edge_states, self.skips = unknown_mixtures, edge_states, skips
+        self.tied_states = tied_states
         self.covariance, self.training, self.start, self.variance_floor = covariance, training, start, variance_floor
         self.n_iter, self.grow_iter, self.tol = n_iter, grow_iter, tol
         self.prior: Literal["train", "uniform"] = prior
         self.calibrate, self.max_clips_per_word = calibrate, max_clips_per_word
         self.lda, self.splice, self.mllt_rounds, self.fmllr_rounds = lda, splice, mllt_rounds, fmllr_rounds
         check_least(self, states=0, mixtures=1, silence_states=1, unknown_mixtures=1, edge_states=0, variance_floor=0)
-        check_least(self, n_iter=1, grow_iter=0, tol=0, max_clips_per_word=0)
+        check_least(self, tied_states=0, n_iter=1, grow_iter=0, tol=0, max_clips_per_word=0)
+        self.criterion: Literal["mmi", "mce"] = criterion
         self.mmi_iter, self.mmi_boost, self.mmi_scale, self.mmi_tau = mmi_iter, mmi_boost, mmi_scale, mmi_tau
         check_least(self, mmi_iter=0, mmi_boost=0, mmi_scale=0, mmi_tau=0)
         check_least(self, lda=0, splice=0, mllt_rounds=0, fmllr_rounds=0)
@@ -111,6 +117,8 @@ class WordHMM:
             raise UserError("start is kmeans", todo="only engine: hmmlearn knows it; leave it out")
         if covariance == "full" and ((lda and mllt_rounds) or fmllr_rounds or mmi_iter):
             raise UserError("covariance is full", todo="mllt_rounds, fmllr_rounds, mmi_iter are for diag: make them 0")
+        if tied_states and (covariance == "full" or n_iter < 5):
+            raise UserError(f"tied_states is {tied_states}", todo="it needs covariance: diag and n_iter of 5 or more")
         if mmi_iter and fmllr_rounds:
             raise UserError(f"mmi_iter is {mmi_iter}", todo="MMI goes without fmllr_rounds: make one of them 0")
         self.words_: AdaptedGMMHMM | ReferenceHMM | None = None
@@ -118,7 +126,8 @@ class WordHMM:
 
     def _check_reference(self) -> None:
         """hmmlearn's engine gets no setting that it would not heed."""
-        for name in ("covariance", "training", "lda", "fmllr_rounds", "mmi_iter", "calibrate"):
+        ours = "tied_states", "covariance", "training", "lda", "fmllr_rounds", "mmi_iter", "criterion", "calibrate"
+        for name in ours:
             if getattr(self, name) != inspect.signature(WordHMM).parameters[name].default:
                 raise UserError(
                     f"{name} is {getattr(self, name)}", todo="engine: hmmlearn does not know it; leave it out"
@@ -185,17 +194,18 @@ class WordHMM:
         validation: "Clips",
         context: FitContext,
     ) -> str:
-        """Boosted MMI of the model that answers; says what it brought."""
-        from kwsbench.hmm.discriminative import Mmi, train_mmi
+        """Boosted MMI, or MCE, of the model that answers; says what it brought."""
+        from kwsbench.hmm.discriminative import Discrimination, discriminate
 
-        settings = Mmi(self.mmi_iter, boost=self.mmi_boost, scale=self.mmi_scale, tau=self.mmi_tau)
-        sides = [(words.frames(X, lengths), y, lengths) for X, y, lengths in (train, _with_targets(validation))]
-        report = lambda done, of: context.progress("boosted MMI", done, of)  # noqa: E731
-        log = train_mmi(words.hmm_, sides[0], sides[1], settings, report)
-        first, kept = log.accuracy[0], log.accuracy[log.best]
-        return (
-            f"MMI: pass {log.best} of {len(log.accuracy) - 1} kept, validation {100 * first:.1f} → {100 * kept:.1f} %"
+        settings = Discrimination(
+            self.criterion, self.mmi_iter, boost=self.mmi_boost, scale=self.mmi_scale, tau=self.mmi_tau
         )
+        name = self.criterion.upper()
+        sides = [(words.frames(X, lengths), y, lengths) for X, y, lengths in (train, _with_targets(validation))]
+        report = lambda done, of: context.progress(f"boosted {name}", done, of)  # noqa: E731
+        log = discriminate(words.hmm_, sides[0], sides[1], settings, report)
+        first, kept = 100 * log.accuracy[0], 100 * log.accuracy[log.best]
+        return f"{name}: pass {log.best} of {len(log.accuracy) - 1} kept, validation {first:.1f} → {kept:.1f} %"
 
     def scores(self, clips: "Clips") -> np.ndarray:
         """float32 (n, n_labels): log posterior of each word."""
@@ -248,6 +258,7 @@ class WordHMM:
             n_states=states,
             n_mixtures=mixtures,
             silence_states=self.edge_states,
+            tied_states=self.tied_states,
             skips=self.skips,
             covariance=self.covariance,
             training=self.training,

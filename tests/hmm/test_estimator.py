@@ -287,3 +287,46 @@ def test_another_models_alignment_is_where_it_starts(words):
     assert again.monitor_.totals[0] > flat.monitor_.totals[0]
     with pytest.raises(ValueError, match="one for each of"):
         first.fit(X, y, lengths, states=states[:-1])
+
+
+def test_states_that_sound_alike_are_tied(made_words, rng):
+    X, y, lengths = made_words(rng, words=2, clips=30, dims=4, states=4, frames=(10, 16))
+    again = X + 0.3 * rng.standard_normal(X.shape)
+    twins = np.concatenate([y, np.char.add(y, "b")])
+    settings = {"n_states": 4, "n_iter": 12, "grow_iter": 8, "n_mixtures": 2, "silence_states": 1}
+    model = GMMHMM(tied_states=8, **settings).fit(np.vstack([X, again]), twins, np.concatenate([lengths, lengths]))
+    by_word = dict(zip(model.classes_, (c.densities[c.words].tolist() for c in model.chains_), strict=True))
+    assert by_word["w0"] == by_word["w0b"] and by_word["w1"] == by_word["w1b"]
+    assert len(model.mixtures_.sizes) == 9
+    assert model.mixtures_.sizes[1:].sum() == 16
+    grown = np.flatnonzero(np.diff(model.monitor_.gaussians) == 0) + 1
+    assert (np.diff(model.monitor_.totals)[grown[grown > 8] - 1] > -1e-6).all()
+
+
+def test_the_best_words_by_falling_posterior(words):
+    X, y, lengths = words
+    model = GMMHMM(n_states=4, n_mixtures=1, n_iter=4, grow_iter=0).fit(X, y, lengths)
+    best, logs = model.n_best(X, lengths, 2)
+    assert best.shape == logs.shape == (len(y), 2)
+    np.testing.assert_array_equal(best[:, 0], model.predict(X, lengths))
+    assert (logs[:, 0] >= logs[:, 1]).all()
+
+
+def test_a_word_against_its_background(words):
+    X, y, lengths = words
+    model = GMMHMM(n_states=4, n_mixtures=1, n_iter=4, grow_iter=0).fit(X, y, lengths)
+    found = model.log_likelihood(X, lengths)
+    against = model.detect(X, lengths, ["w1", "w2"])
+    np.testing.assert_allclose(
+        against[:, 0], (found[:, 0] - np.logaddexp(found[:, 1], found[:, 2]) + np.log(2)) / lengths, rtol=1e-9
+    )
+    np.testing.assert_allclose(model.detect(X, lengths)[:, 0], against[:, 0])
+    assert (against[y == "w0", 0] > 0).all() and (against[y != "w0", 0] < 0).mean() > 0.95
+    with pytest.raises(ValueError, match="fillers"):
+        model.detect(X, lengths, ["nobody"])
+
+
+@pytest.mark.parametrize("wrong", [{"covariance": "full"}, {"n_iter": 4}])
+def test_tying_needs_diagonal_covariances_and_time(words, wrong):
+    with pytest.raises(ValueError, match="tied_states"):
+        GMMHMM(tied_states=4, **wrong).fit(*words)
