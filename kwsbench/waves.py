@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 GENERATED_RMS = 0.03  # of generated noise, where full scale is 1, before the row's gain: −30 dB
 # settings of a frontend that waveforms depend on
-WAVE_FIELDS = ("rate", "resample", "vad", "seconds", "fit", "margin_s", "margin_level", "dither")
+WAVE_FIELDS = ("rate", "resample", "speed", "vad", "seconds", "fit", "margin_s", "margin_level", "dither")
 
 
 class Sources:
@@ -50,7 +50,7 @@ class Sources:
         found = []
         for (_, rate), members in groups.items():
             own = np.stack([samples for _, samples in members])
-            together = resample(own, rate, self.frontend.rate, self.frontend.resample)
+            together = resample(own, round(self.frontend.speed * rate), self.frontend.rate, self.frontend.resample)
             found += [(i, samples) for (i, _), samples in zip(members, together, strict=True)]
         return found
 

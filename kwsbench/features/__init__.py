@@ -28,6 +28,7 @@ class Frontend:
     kind : what comes out; "waveform": the samples themselves; "kaldi_mfcc": MFCC as Kaldi computes them.
     rate : Hz, after resampling.
     resample : "polyphase": Kaiser-windowed filter; "fft": cut the spectrum of the whole recording, as the seeds did.
+    speed : the recording is played so many times as fast, with all its frequencies.
     vad : trim to where there is speech: "energy" (frames within 30 dB of the loudest), "webrtc" (extra ``vad``).
     margin_s, margin_level : so many seconds of Gaussian noise before and after, of that deviation in int16 units: for
         recordings cut so close that there is no silence around the word.
@@ -59,6 +60,7 @@ class Frontend:
     kind: Literal["waveform", "log_spectrogram", "log_mel", "mfcc", "kaldi_mfcc", "plp"] = "log_spectrogram"
     rate: int = 16000
     resample: Literal["polyphase", "fft"] = "polyphase"
+    speed: float = 1.0
     vad: Literal["none", "energy", "webrtc"] = "none"
     margin_s: float = 0.0
     margin_level: float = 10.0
@@ -94,6 +96,7 @@ class Frontend:
         least_bands = 3 if self.kind == "plp" else 1  # the two ends of plp's are copies of their neighbours
         checks = {  # setting → (good, what would be)
             "rate": (self.rate >= 1000, "1000 or more"),
+            "speed": (0.5 <= self.speed <= 2, "from 0.5 to 2"),
             "vad": (self.vad != "webrtc" or self.rate in WEBRTC_RATES, f"another, or a rate of {WEBRTC_RATES}"),
             "seconds": (self.n_samples >= 2, "more than 0"),
             "step_ms": (not frames or self.step >= 1, "a sample or more"),

@@ -5,7 +5,7 @@ reference.
 """
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -14,6 +14,7 @@ import numpy as np
 from kwsbench.errors import UserError
 from kwsbench.models import Cost, FitContext, FitLog, check_least
 from kwsbench.models.gaussians import log_posteriors, log_prior
+from kwsbench.models.variants import best_warps, varied, warped
 from kwsbench.seeds import derive_seed
 
 if TYPE_CHECKING:
@@ -47,6 +48,10 @@ class WordHMM:
     prior : share of the training clips, or the same for each word.
     calibrate : fit priors and a scale of log likelihoods on the validation clips, for the right words' posteriors.
     max_clips_per_word : a budget: train each word on so many clips drawn at random; 0: all.
+    speeds, warps, snrs_db : variants of all training clips to train on too: so many times as fast; frequencies divided
+        by so much; with noise at so many dB.
+    vtln : warp of frequencies that makes what was heard likeliest, for all clips that are scored of a speaker together
+        (transductive), or for each clip alone; in training likewise, under the right words.
     lda : dimensions that linear discriminant analysis makes of spliced static frames; 0: frames as they are.
     splice : frames either side that it sees.
     mllt_rounds : times that a maximum likelihood linear transform is estimated on top, and the model fitted again.
@@ -87,6 +92,10 @@ class WordHMM:
         prior: Literal["train", "uniform"] = "train",
         calibrate: bool = False,
         max_clips_per_word: int = 0,
+        speeds: tuple[float, ...] = (),
+        warps: tuple[float, ...] = (),
+        snrs_db: tuple[float, ...] = (),
+        vtln: Literal["none", "clip", "speaker"] = "none",
         lda: int = 0,
         splice: int = 4,
         mllt_rounds: int = 2,
@@ -104,6 +113,7 @@ class WordHMM:
         self.n_iter, self.grow_iter, self.tol = n_iter, grow_iter, tol
         self.prior: Literal["train", "uniform"] = prior
         self.calibrate, self.max_clips_per_word = calibrate, max_clips_per_word
+        self.speeds, self.warps, self.snrs_db, self.vtln = speeds, warps, snrs_db, vtln
         self.lda, self.splice, self.mllt_rounds, self.fmllr_rounds = lda, splice, mllt_rounds, fmllr_rounds
         check_least(self, states=0, mixtures=1, silence_states=1, unknown_mixtures=1, edge_states=0, variance_floor=0)
         check_least(self, tied_states=0, n_iter=1, grow_iter=0, tol=0, max_clips_per_word=0)
@@ -119,6 +129,8 @@ class WordHMM:
             raise UserError("covariance is full", todo="mllt_rounds, fmllr_rounds, mmi_iter are for diag: make them 0")
         if tied_states and (covariance == "full" or n_iter < 5):
             raise UserError(f"tied_states is {tied_states}", todo="it needs covariance: diag and n_iter of 5 or more")
+        if vtln != "none" and (speeds or warps or snrs_db):
+            raise UserError(f"vtln is {vtln}", todo="it goes without speeds, warps and snrs_db: leave them out")
         if mmi_iter and fmllr_rounds:
             raise UserError(f"mmi_iter is {mmi_iter}", todo="MMI goes without fmllr_rounds: make one of them 0")
         self.words_: AdaptedGMMHMM | ReferenceHMM | None = None
@@ -126,7 +138,20 @@ class WordHMM:
 
     def _check_reference(self) -> None:
         """hmmlearn's engine gets no setting that it would not heed."""
-        ours = "tied_states", "covariance", "training", "lda", "fmllr_rounds", "mmi_iter", "criterion", "calibrate"
+        ours = (
+            "speeds",
+            "warps",
+            "snrs_db",
+            "vtln",
+            "tied_states",
+            "covariance",
+            "training",
+            "lda",
+            "fmllr_rounds",
+            "mmi_iter",
+            "criterion",
+            "calibrate",
+        )
         for name in ours:
             if getattr(self, name) != inspect.signature(WordHMM).parameters[name].default:
                 raise UserError(
@@ -163,27 +188,29 @@ class WordHMM:
         if self.engine == "hmmlearn":
             self.words_ = reference = self._reference()
             return reference.fit(train, validation, context)
-        frames, lengths = train.stacked()
-        self.log_prior_ = log_prior(train.labels, train.targets, self.prior, lengths)
-        chosen = self._chosen(train, lengths, context.seed)
-        if len(chosen) < len(lengths):
-            frames, lengths = _of_clips(frames, lengths, chosen), lengths[chosen]
-        words = self._words(train, context)
+        self.log_prior_ = log_prior(train.labels, train.targets, self.prior, train.lengths)
+        chosen = self._chosen(train, train.lengths, context.seed)
+        part = train.take(chosen) if len(chosen) < len(train) else train
+        self.words_ = words = self._words(train, context)
+        times = 1 + (self.vtln != "none")
 
-        def report(done: float, models: int) -> None:
-            context.progress("fit", round(done * self.n_iter), models * self.n_iter)
+        def report(time: int) -> Callable[[float, int], None]:
+            n = self.n_iter
+            return lambda done, of: context.progress("fit", round((done + time * of) * n), times * of * n)
 
-        words.fit(frames, train.targets[chosen], lengths, train.speakers[chosen], report)
-        self.words_ = words
+        frames, y, lengths, speakers = varied(part, self.speeds, self.warps, self.snrs_db, context.seed)
+        words.fit(frames, y, lengths, speakers, report(0))
+        if self.vtln != "none":
+            frames, lengths = warped(part, self._warps(part, part.targets))
+            words.fit(frames, y, lengths, speakers, report(1))
         log = self._log(train.labels, words)
         if self.mmi_iter:
-            log.notes.append(self._discriminate(words, (frames, train.targets[chosen], lengths), validation, context))
+            log.notes.append(self._discriminate(words, (frames, y, lengths), validation, context))
         if self.calibrate:
             from kwsbench.hmm.calibration import fit_scale_and_priors
 
-            X, y, lengths = _with_targets(validation)
-            found = words.log_likelihood(X, lengths, validation.speakers)
-            self.scale_, self.log_prior_ = fit_scale_and_priors(found, y, self.log_prior_)
+            found = words.log_likelihood(*self._frames(validation), validation.speakers)
+            self.scale_, self.log_prior_ = fit_scale_and_priors(found, validation.targets, self.log_prior_)
             log.notes.append(f"priors, and a scale of {self.scale_:.3g} for log likelihoods, from the validation clips")
         return log
 
@@ -201,7 +228,8 @@ class WordHMM:
             self.criterion, self.mmi_iter, boost=self.mmi_boost, scale=self.mmi_scale, tau=self.mmi_tau
         )
         name = self.criterion.upper()
-        sides = [(words.frames(X, lengths), y, lengths) for X, y, lengths in (train, _with_targets(validation))]
+        X, lengths = self._frames(validation)
+        sides = [(words.frames(X, n), y, n) for X, y, n in (train, (X, validation.targets, lengths))]
         report = lambda done, of: context.progress(f"boosted {name}", done, of)  # noqa: E731
         log = discriminate(words.hmm_, sides[0], sides[1], settings, report)
         first, kept = 100 * log.accuracy[0], 100 * log.accuracy[log.best]
@@ -211,10 +239,22 @@ class WordHMM:
         """float32 (n, n_labels): log posterior of each word."""
         if self.engine == "hmmlearn":
             return self.words_.scores(clips)  # type: ignore[union-attr]
-        frames, lengths = clips.stacked()
-        words: Any = self.words_
-        found = words.log_likelihood(frames, lengths, clips.speakers)
+        found = self.words_.log_likelihood(*self._frames(clips), clips.speakers)  # type: ignore[union-attr]
         return log_posteriors(self.scale_ * found, self.log_prior_)
+
+    def _frames(self, clips: "Clips") -> tuple[np.ndarray, np.ndarray]:
+        """Frames and lengths as they are scored: with ``vtln``, through the warps that suit what is heard without."""
+        if self.vtln == "none":
+            return clips.stacked()
+        words: Any = self.words_
+        found = words.log_likelihood(*clips.stacked(), clips.speakers)
+        return warped(clips, self._warps(clips, (self.scale_ * found + self.log_prior_).argmax(axis=1)))
+
+    def _warps(self, clips: "Clips", heard: np.ndarray) -> np.ndarray:
+        """float64 (n,): the warp of each clip, or of its speaker, given the words (n,)."""
+        words: Any = self.words_
+        path = lambda X, lengths: words.hmm_.align(words.frames(X, lengths), lengths, heard)[1]  # noqa: E731
+        return best_warps(clips, path, together=self.vtln == "speaker")
 
     def cost(self, clips: "Clips") -> Cost:
         """Numbers learned; multiply-adds of transforms, densities and forward passes of a mean clip."""
@@ -304,17 +344,5 @@ class WordHMM:
             for i, values in enumerate(monitor.likelihoods)
         ]
         adapted = ["adapted, without labels, to all clips that are scored of a speaker (transductive)"]
-        notes = adapted if self.fmllr_rounds else []
+        notes = adapted if self.fmllr_rounds or self.vtln == "speaker" else []
         return FitLog(rows, best=len(rows) - 1, notes=notes)
-
-
-def _with_targets(clips: "Clips") -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    frames, lengths = clips.stacked()
-    return frames, clips.targets, lengths
-
-
-def _of_clips(frames: np.ndarray, lengths: np.ndarray, clips: np.ndarray) -> np.ndarray:
-    """Frames of some of the clips, in order."""
-    kept = np.zeros(len(lengths), bool)
-    kept[clips] = True
-    return frames[np.repeat(kept, lengths)]
