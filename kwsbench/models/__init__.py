@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 MODELS: dict[str, str] = {
     "majority": "kwsbench.models.majority:Majority",
+    "dtw": "kwsbench.models.dtw:DTW",
+    "svm": "kwsbench.models.svm:SVM",
     "gmm": "kwsbench.models.gmm:GMM",
     "gmm_hmm": "kwsbench.models.gmm_hmm:WordHMM",
     "light_cnn": "kwsbench.models.light_cnn:LightCNN",
