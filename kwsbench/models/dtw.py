@@ -34,7 +34,7 @@ class DTW:
     frontend: ClassVar[Mapping[str, object]] = {
         "kind": "kaldi_mfcc",
         "energy": False,
-        "deltas": 1,
+        "deltas": 2,
         "normalise": "utterance",
         "fit": "none",
     }

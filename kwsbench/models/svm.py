@@ -43,7 +43,7 @@ class SVM:
     def __init__(
         self,
         *,
-        segments: int = 16,
+        segments: int = 8,
         kernel: Literal["rbf", "linear"] = "rbf",
         C: float = 10.0,
         gamma: float = 1.0,
