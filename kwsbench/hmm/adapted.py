@@ -27,7 +27,7 @@ class AdaptedGMMHMM(ClassifierMixin, BaseEstimator):
 
     Parameters
     ----------
-    hmm : the recogniser and its settings; its clones are fitted.
+    hmm : the recogniser and its settings; its clones are fitted, on its ``device``; transforms are made on the CPU.
     n_static : leading dimensions of the frames that are no differences: these are spliced.
     splice : frames either side that LDA sees.
     n_dims : directions that LDA keeps; 0: no LDA, frames stay as they come.

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
@@ -22,8 +22,11 @@ from kwsbench.hmm.chains import Chain, word_chain
 from kwsbench.hmm.mixtures import Covariance, Mixtures, n_terms, shared_out, single
 from kwsbench.hmm.monitor import Monitor
 from kwsbench.hmm.packing import Chunk, checked, chunks, rows_of, spread
-from kwsbench.hmm.passes import Expectations, Frames, Voice, side_by_side
+from kwsbench.hmm.passes import Frames, Voice, side_by_side
 from kwsbench.hmm.tying import tied
+
+if TYPE_CHECKING:
+    from kwsbench.hmm.tensors import DeviceWork
 
 PART_CHUNKS = 48  # about 50,000 frames: the piece of work that one thread takes at a time
 STATE_FRAMES = 4.0  # frames that a state lasts in the median clip, for ``n_states="auto"``
@@ -63,6 +66,9 @@ class GMMHMM(ClassifierMixin, BaseEstimator):
     realign : iterations after which Viterbi training aligns anew; (): after each.
     dtype : "float32" or "float64", of the matrix products; the recursions are in float64 always.
     n_jobs : CPU cores.
+    device : where Baum-Welch training and likelihoods run: "cpu"; "cuda", which is short for "torch:cuda", or another
+        device of torch's after "torch:". Equal alignments, Viterbi training and ``align`` stay on the CPU, and what
+        was loaded is there until it is told otherwise.
     random_state : decides in which directions Gaussians split.
 
     Attributes
@@ -98,6 +104,7 @@ class GMMHMM(ClassifierMixin, BaseEstimator):
         realign: tuple[int, ...] = (),
         dtype: Literal["float32", "float64"] = "float32",
         n_jobs: int = 1,
+        device: str = "cpu",
         random_state: int = 0,
     ) -> None:
         self.n_states, self.n_mixtures, self.total_gaussians, self.power = n_states, n_mixtures, total_gaussians, power
@@ -105,7 +112,7 @@ class GMMHMM(ClassifierMixin, BaseEstimator):
         self.covariance: Covariance = covariance
         self.training, self.n_iter, self.grow_iter, self.apart, self.tol = training, n_iter, grow_iter, apart, tol
         self.variance_floor, self.prior, self.scale, self.realign = variance_floor, prior, scale, realign
-        self.dtype, self.n_jobs, self.random_state = dtype, n_jobs, random_state
+        self.dtype, self.n_jobs, self.device, self.random_state = dtype, n_jobs, device, random_state
 
     # -- training --------------------------------------------------------------------------------------------------
 
@@ -139,7 +146,7 @@ class GMMHMM(ClassifierMixin, BaseEstimator):
             if self.tied_states and iteration + 1 == TIE_ITER:
                 self._tie()
             self.grow(iteration + 1)
-        del self._work, self._frames, self._states, self._sums
+        del self._work, self._device_work, self._frames, self._states, self._sums
         return self
 
     def start(self, X: np.ndarray, y: np.ndarray, lengths: np.ndarray, given: np.ndarray | None = None) -> None:
@@ -173,6 +180,11 @@ class GMMHMM(ClassifierMixin, BaseEstimator):
             )
             first += n
         self._work = _Work([list(chunks(lengths, clips)) for clips in own], np.array([lengths[c].sum() for c in own]))
+        self._device_work: DeviceWork | None = None
+        if self.device != "cpu" and self.training == "baum_welch":
+            from kwsbench.hmm import tensors
+
+            self._device_work = tensors.DeviceWork(self._frames, lengths, words, tensors.device_of(self.device))
         self.monitor_ = Monitor(self.classes_.tolist(), self.tol)
         self._rng = np.random.default_rng(self.random_state)
         states = np.empty(len(X), np.int64) if given is None else np.array(given, np.int64)
@@ -191,19 +203,16 @@ class GMMHMM(ClassifierMixin, BaseEstimator):
         """One step of expectation and maximisation; log likelihood a frame under the estimates it started from."""
         natural = self.mixtures_.natural()
         voices = [Voice.of(self.mixtures_, [chain], self._frames.dtype, natural) for chain in self.chains_]
-        jobs = [(word, part) for word, parts in enumerate(self._work.parts) for part in parts]
-        aligning = self._aligns()
-
-        def work(job: tuple[int, list[Chunk]]) -> Expectations:
-            return passes.expect(self._frames, job[1], voices[job[0]], states=self._states, align=aligning)
-
-        order = sorted(range(len(jobs)), key=lambda i: -sum(len(chunk.rows) for chunk in jobs[i][1]))
-        done = side_by_side(lambda i: work(jobs[i]), order, self.n_jobs)
-        by_job = dict(zip(order, done, strict=True))
+        if self._device_work is not None:
+            totals = self._device_work.expect(voices)
+        else:
+            align = self._aligns()
+            totals = passes.expect_all(
+                self._frames, self._work.parts, voices, self.n_jobs, states=self._states, align=align
+            )
         sums = np.zeros((len(self.mixtures_.weights), self.mixtures_.n_terms))
         likelihoods, chains = np.zeros(len(self.chains_)), []
-        for word, (chain, voice) in enumerate(zip(self.chains_, voices, strict=True)):
-            total = Expectations.total([by_job[i] for i, job in enumerate(jobs) if job[0] == word])
+        for word, (chain, voice, total) in enumerate(zip(self.chains_, voices, totals, strict=True)):
             sums[voice.layout.gaussians] += total.sums
             likelihoods[word] = total.likelihoods.sum() + self._work.frames[word] * self._frames.log_scale
             chains.append(chain.estimated(total.counts))
@@ -278,6 +287,11 @@ class GMMHMM(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         X, lengths = checked(X, lengths, self.n_features_in_)
         frames, voice = self.read(X), Voice.of(self.mixtures_, self.chains_, np.dtype(self.dtype))
+        if self.device != "cpu":
+            from kwsbench.hmm import tensors
+
+            found = tensors.score(frames, lengths, voice, tensors.device_of(self.device))
+            return found + lengths[:, None] * frames.log_scale
         parts = _parts(list(chunks(lengths, np.arange(len(lengths)))), 8)
         result = np.zeros((len(lengths), len(self.chains_)))
         for clips, found in side_by_side(lambda part: passes.score(frames, part, voice), parts, self.n_jobs):

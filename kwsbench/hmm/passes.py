@@ -181,6 +181,28 @@ def expect(
     return Expectations(sums, counts, np.concatenate(likelihoods), np.concatenate(clips))
 
 
+def expect_all(
+    frames: Frames,
+    parts: Sequence[Sequence[list[Chunk]]],
+    voices: Sequence[Voice],
+    threads: int,
+    *,
+    states: np.ndarray | None = None,
+    align: bool = True,
+) -> list[Expectations]:
+    """The E-step of all words, on so many threads: ``parts`` are each word's pieces of work, each of some chunks."""
+    jobs = [(word, part) for word, own in enumerate(parts) for part in own]
+
+    def work(job: int) -> Expectations:
+        word, part = jobs[job]
+        return expect(frames, part, voices[word], states=states, align=align)
+
+    order = sorted(range(len(jobs)), key=lambda i: -sum(len(chunk.rows) for chunk in jobs[i][1]))
+    by_job = dict(zip(order, side_by_side(work, order, threads), strict=True))
+    of_word = [[by_job[i] for i, job in enumerate(jobs) if job[0] == word] for word in range(len(voices))]
+    return [Expectations.total(found) for found in of_word]
+
+
 def density_sums(frames: Frames, parts: Iterable[Chunk], states: np.ndarray, n_states: int) -> np.ndarray:
     """float64 (states, terms): sums of terms of the frames aligned to each state; ``states`` as for ``explained``."""
     sums = np.zeros((n_states, n_terms(frames.values.shape[1], frames.covariance)))

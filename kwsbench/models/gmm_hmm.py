@@ -175,12 +175,16 @@ class WordHMM:
 
         rng = np.random.default_rng(0)
         frames, lengths = rng.standard_normal((24, 3)).astype(np.float32), np.full(4, 6)
-        small = GMMHMM(n_states=2, n_mixtures=2, n_iter=2, training=self.training, covariance=self.covariance)
-        small.fit(frames, np.array([0, 0, 1, 1]), lengths).predict(frames, lengths)
+        settings: Any = {"n_states": 2, "n_iter": 2, "training": self.training, "covariance": self.covariance}
+        for device in dict.fromkeys(("cpu", context.device)):
+            small = GMMHMM(n_mixtures=2, device=device, **settings)
+            small.fit(frames, np.array([0, 0, 1, 1]), lengths).predict(frames, lengths)
         small.align(frames, lengths)
 
     def fit(self, train: "Clips", validation: "Clips", context: FitContext) -> FitLog:
         """Fit all words; validation clips are used by MMI alone, to know when to stop.
+
+        On the context's device run Baum-Welch passes, and scores until the model is loaded anew; the rest on the CPU.
 
         The history holds, for each iteration of the last model that was fitted, the log likelihood a frame of each
         word under the estimates that the iteration started from.
@@ -307,6 +311,7 @@ class WordHMM:
             tol=self.tol,
             variance_floor=self.variance_floor,
             n_jobs=max(context.threads, 1),
+            device=context.device,
             random_state=derive_seed(context.seed, "hmm") % 2**32,
         )
         n_static = train.frontend.n_static if train is not None and self.lda else 0

@@ -137,3 +137,18 @@ def test_progress_ends_where_it_said(toy_clips):
 def test_settings_that_go_unheeded_are_refused(settings, said):
     with pytest.raises(UserError, match=said):
         WordHMM(**settings)
+
+
+def test_the_device_of_the_fit_reaches_the_engine_and_what_was_loaded_scores_without_it(toy_clips, tmp_path):
+    clips, settings = toy_clips(per_word=12), {**SMALL, "grow_iter": 2, "lda": 5, "splice": 1, "mllt_rounds": 1}
+    plain, model, again = (WordHMM(**settings) for _ in range(3))
+    plain.fit(clips, clips, FitContext(seed=3))
+    context = FitContext(seed=3, device="torch:cpu")
+    model.warm_up(clips, context)
+    model.fit(clips, clips, context)
+    assert model.words_.hmm_.device == model.words_.first_.device == "torch:cpu"
+    np.testing.assert_allclose(model.scores(clips), plain.scores(clips), rtol=1e-2, atol=1e-2)
+    model.save(tmp_path)
+    again.load(tmp_path)
+    assert again.words_.hmm_.device == "cpu"
+    np.testing.assert_allclose(again.scores(clips), model.scores(clips), rtol=1e-3, atol=1e-3)
