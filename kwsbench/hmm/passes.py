@@ -206,11 +206,12 @@ def expect_all(
 def density_sums(frames: Frames, parts: Iterable[Chunk], states: np.ndarray, n_states: int) -> np.ndarray:
     """float64 (states, terms): sums of terms of the frames aligned to each state; ``states`` as for ``explained``."""
     sums = np.zeros((n_states, n_terms(frames.values.shape[1], frames.covariance)))
-    for chunk in parts:
-        terms = frames.terms(chunk)
-        member = np.zeros((len(terms), n_states), terms.dtype)
-        member[np.arange(len(terms)), states[chunk.rows]] = 1
-        sums += member.T @ terms
+    with threadpool_limits(limits=1):  # products this small only lose by threads
+        for chunk in parts:
+            terms = frames.terms(chunk)
+            member = np.zeros((len(terms), n_states), terms.dtype)
+            member[np.arange(len(terms)), states[chunk.rows]] = 1
+            sums += member.T @ terms
     return sums
 
 
