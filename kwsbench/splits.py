@@ -1,6 +1,7 @@
 """Who trains, who tests? And is it free of leaks?
 
-Every split is proved before it is handed out: no speaker and no recording is on two sides.
+Every split is proved before it is handed out: no speaker and no recording is on two sides. One scheme says by its name
+that speakers may be: ``leaky_official``, for figures of others that were made so.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ VERSION = 1
 MAX_CLIPS_A_WORD = 2**27 - 1  # the reference implementation's constant
 VALIDATION_PERCENT = TESTING_PERCENT = 10.0
 SIDES = ("train", "validation", "test")
+LEAKY = "leaky_"  # so begins the name of a scheme that may have speakers on two sides
 NAMED = 10  # speakers or recordings that a message names one by one
 
 
@@ -68,7 +70,7 @@ def make_splits(
     corpus: Corpus,
     hashes: pd.Series | None = None,
     *,
-    scheme: Literal["official", "hash", "speakers", "leave_one_speaker_out", "published"] = "hash",
+    scheme: Literal["official", "hash", "speakers", "leave_one_speaker_out", "published", "leaky_official"] = "hash",
     test: Literal["split", "official"] = "split",
     folds: int = 5,
     validation_share: float = 0.1,
@@ -83,6 +85,7 @@ def make_splits(
     scheme : "official": the lists that come with the corpus. "hash": by a hash of the speaker, as the reference does
         it. "speakers": ``folds`` folds of speakers, balanced by word. "leave_one_speaker_out": a fold a speaker.
         "published": the corpus's own folds; each tests once, and of three or more the one before it validates.
+        "leaky_official": the lists that come with the corpus, though speakers are on more than one side.
     test : "official": the official test set instead of the scheme's test side, whose clips are left out.
     folds : of scheme "speakers".
     validation_share : of the speakers who do not test, about, and at least one, where the scheme does not say who
@@ -102,7 +105,8 @@ def make_splits(
             sides, name = _with_official_test(corpus, sides), f"{name}+official_test"
         _need_all_sides(corpus, name, sides)
         rows = by_clip.loc[sides.index]
-        assert_disjoint(sides, rows["speaker"], hashes)
+        speakers = pd.Series("", rows.index) if scheme.startswith(LEAKY) else rows["speaker"]
+        assert_disjoint(sides, speakers, hashes)
         made.append(Split(corpus, name, sides, _duplicates(sides, rows, hashes)))
     return made
 
@@ -226,6 +230,11 @@ def _official(wanted: _Wanted) -> Folds:
     yield "official", clips["side"]
 
 
+def _leaky_official(wanted: _Wanted) -> Folds:
+    for name, sides in _official(wanted):
+        yield LEAKY + name, sides
+
+
 def _hash(wanted: _Wanted) -> Folds:
     # by the speaker and not by the file's name: the same for Speech Commands, and disjoint for every other corpus
     side_of = {speaker: hash_side(speaker) for speaker in wanted.clips["speaker"].unique()}
@@ -269,6 +278,7 @@ _MAKERS: dict[str, Callable[[_Wanted], Folds]] = {
     "speakers": _speaker_folds,
     "leave_one_speaker_out": _leave_one_out,
     "published": _published,
+    "leaky_official": _leaky_official,
 }
 
 

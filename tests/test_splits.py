@@ -435,3 +435,14 @@ def test_noise_recordings_are_no_clips(tone_tree):
     assert len(corpus.noise) == 3
     for split in make_splits(corpus, scheme="speakers"):
         assert len(split.sides) == 80 and not split.sides.index.str.contains("_background_noise_").any()
+
+
+def test_lists_that_share_speakers_are_refused_unless_their_scheme_says_so():
+    corpus = corpus_of(grid(takes=3), side=["test", "validation", "train"] * 20)
+    with pytest.raises(LeakError, match="10 speakers are on two sides"):
+        make_splits(corpus, scheme="official")
+    (split,) = make_splits(corpus, scheme="leaky_official")
+    assert split.name == "leaky_official" and split.sides.to_dict() == dict(corpus.clips[["clip", "side"]].values)
+    same = pd.Series("of all", index=corpus.clips["clip"])
+    with pytest.raises(LeakError, match="1 recording is on two sides"):  # what is the same stays apart even so
+        make_splits(corpus, same, scheme="leaky_official")

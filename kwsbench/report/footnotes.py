@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from kwsbench.evaluate.metrics import MIN_CLIPS, SILENCE
-from kwsbench.report.rows import Record, by_task, synthetic
+from kwsbench.report.rows import Record, by_task, leaky, synthetic
 from kwsbench.report.wording import plural
 
 FEW_SPEAKERS = 20
@@ -88,10 +88,11 @@ def _corpus_note(whole: list[Record], folds: list[Record]) -> str:
         sizes.append(f"{counts[0]:,}{f' to {counts[-1]:,}' if len(counts) > 1 else ''} {side}")
     speakers = sum(found["task"]["n_test_speakers"] for found in folds)
     a_fold = f" in each of {len(folds)} folds" if len(folds) > 1 else ""
+    apart = not leaky(record["parts"]["split"])
+    heard = "none of them heard in training or validation" if apart else "heard in training too"
     return (
         f"Corpus {record['parts']['corpus']} ({speech}licence: {record['licence'] or 'not stated'}): "
-        f"{', '.join(sizes)} clips{a_fold}; {plural(speakers, 'test speaker')}, none of them heard in training or "
-        f"validation."
+        f"{', '.join(sizes)} clips{a_fold}; {plural(speakers, 'test speaker')}, {heard}."
     )
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 from kwsbench.report.figures import COLOURS
 from kwsbench.report.footnotes import failures, machine_text
 from kwsbench.report.markup import Markup, inner, tag
-from kwsbench.report.rows import Record, Row
+from kwsbench.report.rows import Record, Row, leaky
 from kwsbench.report.sections import comparison, confusions, fold_table, learning, recalls
 from kwsbench.report.table import table_title, tasks_of
 from kwsbench.report.wording import plural, with_interval
@@ -61,9 +61,10 @@ def _header(study: str, title: str, rows: Sequence[Row], records: Sequence[Recor
     if any(record["status"] != "ok" for record in records):
         links.insert(2, ("failed", "Failed cells"))
     models = len({row.name for row in rows})
+    who = "" if any(leaky(row.task[2]) for row in rows) else ", speakers never heard in training"
     return tag(
         "header",
-        tag("p", "kwsbench · recognisers of spoken words, speakers never heard in training", class_="eyebrow"),
+        tag("p", f"kwsbench · recognisers of spoken words{who}", class_="eyebrow"),
         tag("h1", study, tag("span", speech, class_="badge") if speech else None),
         tag("p", f"{plural(models, 'model')}, {plural(len(records), 'cell')}", class_="muted"),
         tag("nav", [tag("a", text, href=f"#{anchor}") for anchor, text in links], aria_label="Sections"),
@@ -91,7 +92,8 @@ def _lead(rows: Sequence[Row]) -> Markup:
     v = best.values
     percents = with_interval(v["accuracy"], v["accuracy_low"], v["accuracy_high"]).replace(", ", " to ").split(" ", 1)
     interval = f" (95 % interval {percents[1].strip('[]')})" if len(percents) > 1 else ""
-    who = f" from {plural(v['n_test_speakers'], 'speaker')} never heard in training" if v["n_test_speakers"] else ""
+    heard = "heard in training too" if leaky(best.task[2]) else "never heard in training"
+    who = f" from {plural(v['n_test_speakers'], 'speaker')} {heard}" if v["n_test_speakers"] else ""
     clips = plural(v["n_test"], "test clip")
     return tag("p", "Highest accuracy: ", tag("strong", best.name), ", right on ", tag("strong", f"{percents[0]} %"),
                f"{interval} of {clips}{who}.", class_="lead")  # fmt: skip

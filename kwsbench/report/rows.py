@@ -118,6 +118,11 @@ def synthetic(record: Record) -> bool:
     return bool(record.get("synthetic", record["parts"]["corpus"].startswith("synthetic")))
 
 
+def leaky(split: str) -> bool:
+    """Were speakers of the test heard in training? The split's name says so."""
+    return split.startswith("leaky_")
+
+
 def _canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, default=str)
 

@@ -12,9 +12,9 @@ from kwsbench.splits import make_splits
 def test_fsdd(tree):
     root = tree(["fsdd/recordings/7_jackson_32.wav", "fsdd/recordings/0_yweweler_0.flac", "fsdd/recordings/README.md"])
     clips = load_corpus("fsdd", root).clips
-    assert clips[["clip", "word", "speaker"]].to_numpy().tolist() == [
-        ["0_yweweler_0.flac", "zero", "yweweler"],
-        ["7_jackson_32.wav", "seven", "jackson"],
+    assert clips[["clip", "word", "speaker", "side"]].to_numpy().tolist() == [
+        ["0_yweweler_0.flac", "zero", "yweweler", "test"],
+        ["7_jackson_32.wav", "seven", "jackson", "train"],
     ]
 
 
