@@ -23,10 +23,10 @@ from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from kwsbench.features import Frontend
 from kwsbench.models.light_cnn import LightCNN
+from kwsbench.networks.spectrogram_cnn import SpectrogramCNN
 from kwsbench.neural.augment import Augmentation
 from kwsbench.neural.batches import Batches
 from kwsbench.neural.schedule import Schedule
-from kwsbench.neural.spectrogram_cnn import SpectrogramCNN
 from kwsbench.neural.step import make_optimizer, step
 from kwsbench.runner.environment import describe_machine
 

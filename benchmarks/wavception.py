@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from kwsbench.networks.inception import WavCeptionNet
 from kwsbench.neural.device import keep_freed_memory
-from kwsbench.neural.inception import WavCeptionNet
 from kwsbench.runner.environment import cores, describe_machine
 
 N_LABELS = 12

@@ -7,7 +7,7 @@ learning_rate 1e-3, schedule constant, optimizer adam, weight_decay 0, loss bina
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from kwsbench.errors import UserError
 from kwsbench.models import check_least
@@ -25,7 +25,8 @@ class LightCNN(Network):
     Parameters
     ----------
     width : multiplies the channels 8, 8, 16, 16, 32 of the convolutions.
-    others : as in ``Schedule`` and ``Augmentation``.
+
+    The others are the training loop's: see ``neural.schedule.Schedule`` and ``neural.augment.Augmentation``.
     """
 
     frontend: ClassVar[Mapping[str, object]] = {
@@ -36,43 +37,16 @@ class LightCNN(Network):
         "window_ms": 20.0,
         "step_ms": 10.0,
     }
+    training: ClassVar[Mapping[str, object]] = {"learning_rate": 3e-3}
     width: int
 
-    def __init__(
-        self,
-        *,
-        width: int = 1,
-        epochs: int = 25,
-        batch_size: int = 64,
-        learning_rate: float = 3e-3,
-        schedule: Literal["constant", "cosine", "one_cycle"] = "one_cycle",
-        optimizer: Literal["adam", "adamw", "sgd"] = "adamw",
-        weight_decay: float = 0.01,
-        loss: Literal["categorical", "binary"] = "categorical",
-        label_smoothing: float = 0.0,
-        max_steps: int = 0,
-        max_minutes: float = 0.0,
-        precision: Literal["float32", "bfloat16"] = "float32",
-        validate_every: int = 0,
-        validation_clips: int = 0,
-        patience: int = 0,
-        shift_ms: float = 100.0,
-        noise_share: float = 0.8,
-        snr_low_db: float = 0.0,
-        snr_high_db: float = 30.0,
-        gain_db: float = 6.0,
-    ) -> None:
+    def __init__(self, *, width: int = 1, **training: Any) -> None:
         self.keep(locals())
         check_least(self, width=1)
 
-    @classmethod
-    def toy(cls) -> dict[str, object]:
-        """Settings for a fit of a second."""
-        return {"epochs": 2, "batch_size": 16, "shift_ms": 0.0, "noise_share": 0.0, "gain_db": 0.0}
-
     def build(self, n_labels: int, shape: tuple[int, ...]) -> "nn.Module":
         """The network for inputs (frames, dims)."""
-        from kwsbench.neural.spectrogram_cnn import SpectrogramCNN
+        from kwsbench.networks.spectrogram_cnn import SpectrogramCNN
 
         frames, dims = shape
         if min(frames, dims) < SMALLEST:

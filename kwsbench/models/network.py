@@ -1,19 +1,23 @@
 """What every network shares: the one adapter from an ``nn.Module`` and a schedule to the ``Model`` protocol.
 
-A network is a subclass with settings, ``input`` and ``build``:
+A network is a subclass with its own settings, ``input``, ``build``, and in ``training`` what its schedule has that
+``Schedule`` and ``Augmentation`` have not by default:
 
     class MyNet(Network):
         input = "features"                       # or "waveform"
+        training = {"epochs": 30, "batch_size": 100}
         width: int
 
-        def __init__(self, *, width: int = 8, epochs: int = 10, ...) -> None:
+        def __init__(self, *, width: int = 8, **training: Any) -> None:
             self.keep(locals())
 
         def build(self, n_labels, shape):        # shape: (frames, dims), or (samples,)
             from torch import nn
             ...                                  # (n, *shape) float32 → (n, n_labels) logits
 
-Every name of ``SHARED`` that the constructor does not list has the value given there.
+The constructor's signature, which the recipe's schema is read off, is completed by all settings of training; a name
+that is none of them is a ``TypeError``. A module whose loss is not one of logits against targets has
+``loss(inputs, targets)`` → (scalar, logits). ``self.labels_`` holds the labels' names where ``build`` wants them.
 """
 
 import inspect
@@ -37,7 +41,7 @@ if TYPE_CHECKING:
     from kwsbench.clips import Clips
     from kwsbench.neural.batches import Batches
 
-SHARED: dict[str, Any] = {field.name: field.default for kind in (Schedule, Augmentation) for field in fields(kind)}
+SHARED = {field.name: field for kind in (Schedule, Augmentation) for field in fields(kind)}
 
 
 class Network:
@@ -45,25 +49,60 @@ class Network:
 
     frontend: ClassVar[Mapping[str, object]] = {}
     input: ClassVar[Literal["waveform", "features"]] = "features"
+    training: ClassVar[Mapping[str, object]] = {}
+    """Defaults of the shared settings that are this network's own."""
     batch_size: int
     score_batch: ClassVar[int] = 256
     """Clips scored at once; networks with large activations set fewer."""
 
-    def keep(self, settings: Mapping[str, object]) -> None:
+    def __init_subclass__(cls) -> None:
+        """Complete the constructor's signature by the settings that all networks share."""
+        strange = set(cls.training) - set(SHARED)
+        if strange:
+            raise TypeError(f"{cls.__name__}.training has {', '.join(sorted(strange))}, which no training knows")
+        written = list(inspect.signature(cls.__init__, eval_str=True).parameters.values())[1:]
+        own = [p for p in written if p.kind is not inspect.Parameter.VAR_KEYWORD]
+        shared = [
+            inspect.Parameter(
+                name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=cls.training.get(name, field.default),
+                annotation=field.type,
+            )
+            for name, field in SHARED.items()
+            if name not in {p.name for p in own}
+        ]
+        cls.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]
+
+    def __init__(self, **training: Any) -> None:
+        self.keep(locals())
+
+    def keep(self, settings: Mapping[str, Any]) -> None:
         """Store a constructor's arguments under their own names: ``self.keep(locals())`` is its whole body.
 
         Raises
         ------
-        UserError : a value that no schedule or augmentation can have.
+        TypeError : no such setting. UserError : a value that no schedule or augmentation can have.
         """
-        own = inspect.signature(type(self)).parameters
-        vars(self).update({**SHARED, **{name: settings[name] for name in own}})
+        known = inspect.signature(type(self)).parameters
+        given = {name: value for name, value in settings.items() if name in known}
+        given |= settings.get("training", {})
+        strange = [name for name in given if name not in known]
+        if strange:
+            raise TypeError(f"{type(self).__name__}() got an unexpected keyword argument {strange[0]!r}")
+        vars(self).update({name: given.get(name, parameter.default) for name, parameter in known.items()})
         self._shared(Schedule), self._shared(Augmentation)  # they refuse values that make no sense
         self.module_: nn.Module | None = None
+        self.labels_: tuple[str, ...] = ()
         self.n_labels_ = 0
         self.shape_: tuple[int, ...] = ()
         self.device_ = "cpu"
         self.threads_ = 0
+
+    @classmethod
+    def toy(cls) -> dict[str, object]:
+        """Settings for a fit of a second."""
+        return {"epochs": 2, "batch_size": 16, "shift_ms": 0.0, "noise_share": 0.0, "gain_db": 0.0}
 
     def build(self, n_labels: int, shape: tuple[int, ...]) -> "nn.Module":
         """An untrained module: (n, *shape) float32 → (n, n_labels) logits; starts drawn from torch's generator."""
@@ -80,7 +119,7 @@ class Network:
 
         keep_freed_memory()
         self.device_, self.threads_ = context.device, context.threads
-        self.n_labels_, self.shape_ = clips.n_labels, self._shape(clips)
+        self.labels_, self.n_labels_, self.shape_ = tuple(clips.labels), clips.n_labels, self._shape(clips)
         with seeded(derive_seed(context.seed, "start"), self.device_):
             self.module_ = self.build(self.n_labels_, self.shape_).to(self.device_)
 
@@ -160,6 +199,8 @@ class Network:
         import torch
         from torch.utils.flop_counter import FlopCounterMode
 
+        if self.module_ is None:
+            self.labels_ = tuple(clips.labels)
         module = self.fitted() if self.module_ is not None else self.build(clips.n_labels, self._shape(clips))
         device = next(module.parameters()).device
         module.eval()
@@ -175,7 +216,7 @@ class Network:
         folder.mkdir(parents=True, exist_ok=True)
         state = self.fitted().state_dict()
         save_file({name: tensor.cpu().contiguous() for name, tensor in state.items()}, folder / "weights.safetensors")
-        about = {"settings": self.settings, "n_labels": self.n_labels_, "shape": self.shape_}
+        about = {"settings": self.settings, "labels": self.labels_, "shape": self.shape_}
         (folder / "settings.json").write_text(json.dumps(about, indent=2) + "\n")
 
     def load(self, folder: Path) -> None:
@@ -185,6 +226,7 @@ class Network:
         about = json.loads((folder / "settings.json").read_text())
         settings = {key: tuple(value) if isinstance(value, list) else value for key, value in about["settings"].items()}
         self.__init__(**settings)  # type: ignore[misc]  # the saved model's settings replace this one's
-        self.n_labels_, self.shape_ = about["n_labels"], tuple(about["shape"])
+        self.labels_, self.shape_ = tuple(about["labels"]), tuple(about["shape"])
+        self.n_labels_ = len(self.labels_)
         self.module_ = self.build(self.n_labels_, self.shape_)
         self.module_.load_state_dict(load_file(folder / "weights.safetensors"))

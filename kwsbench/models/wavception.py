@@ -1,7 +1,7 @@
 """WavCeption: inception blocks on the raw waveform, without a frontend."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from kwsbench.errors import UserError
 from kwsbench.models.network import Network
@@ -33,39 +33,29 @@ class WavCeption(Network):
     frontend: ClassVar[Mapping[str, object]] = {"kind": "waveform", "rate": 16000}
     input = "waveform"
     score_batch: ClassVar[int] = 16
+    training: ClassVar[Mapping[str, object]] = {
+        "epochs": 20,
+        "batch_size": 16,
+        "optimizer": "adam",
+        "weight_decay": 0.0,
+        "shift_ms": 0.0,
+        "noise_share": 0.0,
+        "snr_low_db": 5.0,
+        "snr_high_db": 20.0,
+        "gain_db": 0.0,
+    }
+    norm_decay: float
+    branch4_kernel: int
 
-    def __init__(
-        self,
-        *,
-        branch4_kernel: Literal[5, 7] = 5,
-        norm_decay: float = 0.99,
-        epochs: int = 20,
-        batch_size: int = 16,
-        learning_rate: float = 1e-3,
-        schedule: Literal["constant", "cosine", "one_cycle"] = "one_cycle",
-        optimizer: Literal["adam", "adamw", "sgd"] = "adam",
-        weight_decay: float = 0.0,
-        label_smoothing: float = 0.0,
-        max_steps: int = 0,
-        max_minutes: float = 0.0,
-        precision: Literal["float32", "bfloat16"] = "float32",
-        validate_every: int = 0,
-        validation_clips: int = 0,
-        patience: int = 0,
-        shift_ms: float = 0.0,
-        noise_share: float = 0.0,
-        snr_low_db: float = 5.0,
-        snr_high_db: float = 20.0,
-        gain_db: float = 0.0,
-    ) -> None:
+    def __init__(self, *, branch4_kernel: Literal[5, 7] = 5, norm_decay: float = 0.99, **training: Any) -> None:
         self.keep(locals())
         if not 0 <= norm_decay < 1:
             raise UserError(f"norm_decay is {norm_decay}", todo="it has to be from 0 to below 1")
 
     def build(self, n_labels: int, shape: tuple[int, ...]) -> "nn.Module":
-        from kwsbench.neural.inception import WavCeptionNet
+        from kwsbench.networks.inception import WavCeptionNet
 
-        return WavCeptionNet(n_labels, shape[0], self.branch4_kernel, self.norm_decay)  # type: ignore[attr-defined]
+        return WavCeptionNet(n_labels, shape[0], self.branch4_kernel, self.norm_decay)
 
     @classmethod
     def toy(cls) -> dict[str, object]:

@@ -52,8 +52,10 @@ def step(
 ) -> tuple[Tensor, Tensor]:
     """Learn from one batch: its loss (scalar) and its logits (n, n_labels), both detached."""
     with torch.autocast(inputs.device.type, torch.bfloat16, enabled=schedule.precision == "bfloat16"):
-        logits = module(inputs)
-    loss = objective(logits.float(), targets, schedule.loss, schedule.label_smoothing)
+        own = getattr(module, "loss", None)  # where a loss is not one of logits against targets
+        loss, logits = own(inputs, targets) if own else (None, module(inputs))
+    if loss is None:
+        loss = objective(logits.float(), targets, schedule.loss, schedule.label_smoothing)
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     optimizer.step()

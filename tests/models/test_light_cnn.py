@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from kwsbench.errors import UserError
 from kwsbench.models import FitContext
 from kwsbench.models.light_cnn import SMALLEST, LightCNN
-from kwsbench.neural.spectrogram_cnn import FastDropout, SpectrogramCNN
+from kwsbench.networks.spectrogram_cnn import FastDropout, SpectrogramCNN
 
 
 def params_by_hand(width: int) -> int:

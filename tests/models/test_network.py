@@ -1,11 +1,13 @@
 """The adapter: a network of three lines is a whole model."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
 from kwsbench.errors import UserError
-from kwsbench.models import FitContext
+from kwsbench.models import FitContext, settings_of
 from kwsbench.models.network import SHARED, Network
 from kwsbench.neural.step import score
 
@@ -16,7 +18,9 @@ class Linear(Network):
     frontend = {"kind": "mfcc"}
     input = "features"
 
-    def __init__(self, *, hidden: int = 8, epochs: int = 3, batch_size: int = 8, learning_rate: float = 0.02) -> None:
+    training = {"epochs": 3, "batch_size": 8, "learning_rate": 0.02}
+
+    def __init__(self, *, hidden: int = 8, **training: Any) -> None:
         self.keep(locals())
 
     def build(self, n_labels, shape):
@@ -45,10 +49,17 @@ def plain(model):
 
 def test_settings_are_those_of_the_constructor_and_the_rest_is_shared():
     model = Linear(epochs=7)
-    assert model.settings == {"hidden": 8, "epochs": 7, "batch_size": 8, "learning_rate": 0.02}
-    assert {name: getattr(model, name) for name in SHARED if name not in model.settings} == {
-        name: value for name, value in SHARED.items() if name not in model.settings
-    }
+    own = {"hidden": 8, "epochs": 7, "batch_size": 8, "learning_rate": 0.02}
+    assert model.settings == {name: field.default for name, field in SHARED.items()} | own
+    assert settings_of(Linear).parameters["epochs"].default == 3
+    assert settings_of(Linear).parameters["optimizer"].annotation == SHARED["optimizer"].type
+
+
+def test_settings_that_nobody_knows():
+    with pytest.raises(TypeError, match="no_such"):
+        Linear(no_such=1)
+    with pytest.raises(TypeError, match="Odd.training has epoch,"):
+        type("Odd", (Network,), {"training": {"epoch": 3}})
 
 
 def test_a_wrong_shared_setting_is_the_users_mistake(sides):

@@ -78,7 +78,7 @@ class Inception1d(nn.Module):
         return torch.cat(branches, dim=1)
 
     def _pools_in_few_passes(self, x: Tensor) -> Tensor:
-        from kwsbench.neural.pools import PoolBranches
+        from kwsbench.networks.pools import PoolBranches
 
         def stacked(layers: nn.ModuleList, name: str) -> Tensor:
             return torch.stack([getattr(layer, name) for layer in layers])

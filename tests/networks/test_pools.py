@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from kwsbench.neural.pools import PoolBranches
+from kwsbench.networks.pools import PoolBranches
 
 EPS = 1e-5
 
@@ -101,7 +101,7 @@ def test_the_number_of_threads_changes_nothing():
 def test_the_first_pass_leaves_torch_its_threads():
     """In a process of its own: what starts threads starts them once."""
     program = (
-        "import torch; from kwsbench.neural.pools import PoolBranches as P; torch.set_num_threads(1);"
+        "import torch; from kwsbench.networks.pools import PoolBranches as P; torch.set_num_threads(1);"
         "o = torch.ones; P.apply(o(1, 9, 8), o(4, 2, 8), o(4, 2), o(4, 8), o(4, 8), None, None, 1e-5);"
         "print(torch.get_num_threads())"
     )

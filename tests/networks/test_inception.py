@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from kwsbench.neural.inception import Inception1d, WavCeptionNet
+from kwsbench.networks.inception import Inception1d, WavCeptionNet
 
 
 class Literal(nn.Module):
