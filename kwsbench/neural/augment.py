@@ -1,4 +1,7 @@
-"""Training clips as they might also have been: shifted in time, with noise behind them, louder or softer.
+"""Training clips as they might also have been: faster, shifted in time, with noise behind them, louder or softer.
+
+Frames may have stretches of time and bands of frequency masked (Park et al., SpecAugment, arXiv 1904.08779), and clips
+of words may become decoys, which are no longer a word.
 
 What happens to a clip depends on the seed, the epoch and the clip's place in its side alone: not on batches, device or
 where a training was resumed.
@@ -32,6 +35,11 @@ class Augmentation:
         there are any), half a coloured one.
     snr_low_db, snr_high_db : range the ratio of clip to noise is drawn from, evenly in decibels.
     gain_db : a clip becomes up to so many decibels louder or softer.
+    speed : a clip plays up to this share faster or slower, its middle in its place; 0.1: 0.9 to 1.1 times.
+    time_masks, time_mask : so many stretches of up to so many frames have the clip's mean put in their place.
+    band_masks, band_mask : the same for neighbouring dims. Masks are for frames, not for waveforms.
+    decoy_share : share of clips of words that become ``unknown``: about half of them reversed, the others joined to the
+        second half of a clip of another word.
     """
 
     shift_ms: float = 100.0
@@ -39,6 +47,12 @@ class Augmentation:
     snr_low_db: float = 0.0
     snr_high_db: float = 30.0
     gain_db: float = 6.0
+    speed: float = 0.0
+    time_masks: int = 0
+    time_mask: int = 25
+    band_masks: int = 0
+    band_mask: int = 7
+    decoy_share: float = 0.0
 
     def __post_init__(self) -> None:
         problems = {
@@ -46,16 +60,29 @@ class Augmentation:
             "noise_share": not 0 <= self.noise_share <= 1,
             "snr_high_db": self.snr_high_db < self.snr_low_db,
             "gain_db": self.gain_db < 0,
+            "speed": not 0 <= self.speed < 1,
+            "time_masks": self.time_masks < 0,
+            "time_mask": self.time_mask < 0,
+            "band_masks": self.band_masks < 0,
+            "band_mask": self.band_mask < 0,
+            "decoy_share": not 0 <= self.decoy_share <= 1,
         }
         for name, wrong in problems.items():
             if wrong:
-                todo = "at least 0 (noise_share: at most 1, snr_high_db: at least snr_low_db)"
+                todo = (
+                    "at least 0 (noise_share, decoy_share: at most 1, speed: below, snr_high_db: at least snr_low_db)"
+                )
                 raise UserError(f"{name} is {getattr(self, name)}", todo=f"it has to be {todo}")
 
     @property
     def on(self) -> bool:
         """Whether anything is varied at all."""
-        return bool(self.shift_ms or self.noise_share or self.gain_db)
+        return bool(self.changes_waves or self.time_masks or self.band_masks)
+
+    @property
+    def changes_waves(self) -> bool:
+        """Whether waveforms are, so that frames have to be computed anew."""
+        return bool(self.shift_ms or self.noise_share or self.gain_db or self.speed or self.decoy_share)
 
 
 @dataclass(frozen=True)
@@ -65,7 +92,9 @@ class Draws:
     Attributes
     ----------
     shift : int64 samples to the right. mixed : bool, noise or none. start : int64, where in the bank the noise begins.
-    snr_db, gain_db : float32.
+    snr_db, gain_db, rate : float32. decoy : int64, 0 for none, 1 for a clip that is reversed, 2 for one that goes on as
+    another; partner : int64, that other clip.
+    masks : float32 (n, masks, 2) from 0 to 1: where masks of time, then those of bands, begin, and how wide they are.
     """
 
     shift: np.ndarray
@@ -73,6 +102,10 @@ class Draws:
     start: np.ndarray
     snr_db: np.ndarray
     gain_db: np.ndarray
+    rate: np.ndarray
+    decoy: np.ndarray
+    partner: np.ndarray
+    masks: np.ndarray
 
 
 class Augmenter:
@@ -84,6 +117,7 @@ class Augmenter:
     n, n_samples, rate : clips of the side, samples a clip, samples a second.
     recordings : int16 noise recordings of the training side at ``rate``; may be none.
     seed : of all draws and of the coloured noise.
+    words : bool (n,), clips that may become decoys; targets : int64 (n,), which word each is.
     """
 
     def __init__(
@@ -95,9 +129,13 @@ class Augmenter:
         recordings: Sequence[np.ndarray],
         seed: int,
         device: str,
+        words: np.ndarray | None = None,
+        targets: np.ndarray | None = None,
     ) -> None:
         import torch
 
+        self.words = np.zeros(n, bool) if words is None else words
+        self.targets = np.zeros(n, np.int64) if targets is None else targets
         self.settings, self.n, self.n_samples, self.seed = settings, n, n_samples, seed
         self.reach = round(settings.shift_ms * rate / 1000)
         colored = [_color_track(color, max(COLOR_SECONDS * rate, n_samples), seed) for color in COLORS]
@@ -120,13 +158,17 @@ class Augmenter:
             (pick * self.n_recorded).astype(np.int64),
             self.n_recorded + (pick * (len(self.begins) - self.n_recorded)).astype(np.int64),
         )
-        return Draws(
-            shift=rng.integers(-self.reach, self.reach + 1, n),
-            mixed=rng.random(n) < settings.noise_share,
-            start=self.begins[source] + (rng.random(n) * self.room[source]).astype(np.int64),
-            snr_db=rng.uniform(settings.snr_low_db, settings.snr_high_db, n).astype(np.float32),
-            gain_db=rng.uniform(-settings.gain_db, settings.gain_db, n).astype(np.float32),
-        )
+        shift = rng.integers(-self.reach, self.reach + 1, n)
+        mixed = rng.random(n) < settings.noise_share
+        start = self.begins[source] + (rng.random(n) * self.room[source]).astype(np.int64)
+        snr_db = rng.uniform(settings.snr_low_db, settings.snr_high_db, n).astype(np.float32)
+        gain_db = rng.uniform(-settings.gain_db, settings.gain_db, n).astype(np.float32)
+        decoy = (rng.random(n) < settings.decoy_share) * self.words * rng.integers(1, 3, n)
+        partner = rng.permutation(n)
+        decoy[(decoy == 2) & ((self.targets[partner] == self.targets) | ~self.words[partner])] = 1
+        rate = rng.uniform(1 - settings.speed, 1 + settings.speed, n).astype(np.float32)
+        masks = rng.random((n, settings.time_masks + settings.band_masks, 2), np.float32)
+        return Draws(shift, mixed, start, snr_db, gain_db, rate, decoy, partner, masks)
 
     def apply(self, waves: "Tensor", lengths: "Tensor", draws: Draws, index: np.ndarray) -> "Tensor":
         """A varied batch, float32 (b, samples) in [-1, 1].
@@ -139,6 +181,8 @@ class Augmenter:
         """
         import torch
 
+        if self.settings.speed:
+            waves = played(waves, torch.from_numpy(draws.rate[index]).to(waves.device))
         if self.reach:
             waves = shifted(waves, torch.from_numpy(draws.shift[index]).to(waves.device), self.reach)
         mixed = np.flatnonzero(draws.mixed[index])
@@ -159,6 +203,47 @@ def shifted(waves: "Tensor", shift: "Tensor", reach: int) -> "Tensor":
 
     rows = torch.arange(len(waves), device=waves.device)
     return F.pad(waves, (reach, reach)).unfold(1, waves.shape[1], 1)[rows, reach - shift]
+
+
+def played(waves: "Tensor", rate: "Tensor") -> "Tensor":
+    """Each row at its own rate about its middle, between samples in a line, zeros beyond its ends."""
+    import torch
+    from torch.nn import functional as F
+
+    n = waves.shape[1]
+    middle = (n - 1) / 2
+    at = (torch.arange(n, device=waves.device) - middle) * rate[:, None] + middle
+    left = at.floor()
+    inside = F.pad(waves, (1, 1))
+    place = left.long().clamp(-1, n - 1) + 1
+    here, after = inside.gather(1, place), inside.gather(1, (place + 1).clamp(max=n + 1))
+    return torch.lerp(here, after, (at - left)) * ((at > -1) & (at < n))
+
+
+def as_decoys(waves: "Tensor", others: "Tensor", decoy: "Tensor") -> "Tensor":
+    """Rows as they are (0), reversed (1), or with the second half of ``others`` (2)."""
+    import torch
+
+    half = waves.shape[1] // 2
+    joined = torch.cat([waves[:, :half], others[:, half:]], 1)
+    decoy = decoy[:, None]
+    return torch.where(decoy == 1, waves.flip(1), torch.where(decoy == 2, joined, waves))
+
+
+def masked(frames: "Tensor", masks: "Tensor", settings: Augmentation) -> "Tensor":
+    """Frames (b, frames, dims) with their clip's mean in place of what ``masks`` (b, masks, 2) cover."""
+    import torch
+
+    hidden = torch.zeros(frames.shape, dtype=torch.bool, device=frames.device)
+    kinds = [(1, settings.time_mask)] * settings.time_masks + [(2, settings.band_mask)] * settings.band_masks
+    for (dim, widest), (begin, width) in zip(kinds, masks.permute(1, 2, 0), strict=True):
+        size = frames.shape[dim]
+        wide = (width * (min(widest, size) + 1)).floor()
+        first = (begin * (size - wide + 1)).floor()
+        place = torch.arange(size, device=frames.device)
+        own = (place >= first[:, None]) & (place < (first + wide)[:, None])
+        hidden |= own[:, :, None] if dim == 1 else own[:, None, :]
+    return torch.where(hidden, frames.mean((1, 2), keepdim=True), frames)
 
 
 def with_noise(waves: "Tensor", noise: "Tensor", snr_db: "Tensor", lengths: "Tensor") -> "Tensor":

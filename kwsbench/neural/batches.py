@@ -7,7 +7,9 @@ import torch
 from torch import Tensor
 
 from kwsbench.audio import FULL_SCALE
-from kwsbench.neural.augment import Augmentation, Augmenter, Draws
+from kwsbench.errors import UserError
+from kwsbench.labels import SILENCE, UNKNOWN
+from kwsbench.neural.augment import Augmentation, Augmenter, Draws, as_decoys, masked
 from kwsbench.neural.device import RESIDENT_SHARE, free_bytes
 
 if TYPE_CHECKING:
@@ -54,14 +56,32 @@ class Batches:
         self.targets = torch.tensor(clips.targets).to(device)
         self.augmenter: Augmenter | None = None
         self._drawn: tuple[int, Draws] | None = None
+        self.n_labels = clips.n_labels
         frontend = clips.frontend
         if augmentation is not None and augmentation.on:
+            self._refuse(augmentation)
             self.lengths = torch.tensor(clips.wave_lengths).to(device)
             self.augmenter = Augmenter(
-                augmentation, len(clips), frontend.n_samples, frontend.rate, clips.noise_waves, seed, device
+                augmentation,
+                len(clips),
+                frontend.n_samples,
+                frontend.rate,
+                clips.noise_waves,
+                seed,
+                device,
+                words=np.array([clips.labels[target] not in (SILENCE, UNKNOWN) for target in clips.targets], bool),
+                targets=clips.targets,
             )
-        from_waves = input == "waveform" or self.augmenter is not None
+        from_waves = input == "waveform" or (self.augmenter is not None and self.augmenter.settings.changes_waves)
         self.rows = Rows(clips.waveforms if from_waves else clips.features, device)
+
+    def _refuse(self, augmentation: Augmentation) -> None:
+        """What cannot be done to these clips is the user's mistake."""
+        if self.input == "waveform" and (augmentation.time_masks or augmentation.band_masks):
+            raise UserError("time_masks or band_masks for waveforms", todo="masks are for frames: make them 0")
+        if augmentation.decoy_share and UNKNOWN not in self.clips.labels:
+            todo = "decoys are clips of the label unknown: have one, or make it 0"
+            raise UserError(f"decoy_share is {augmentation.decoy_share}", todo=todo)
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -72,9 +92,24 @@ class Batches:
         targets = self.targets[torch.from_numpy(index).to(self.device)]
         if self.augmenter is None:
             return (rows if rows.is_floating_point() else rows.float() / FULL_SCALE), targets
+        draws, settings = self._draws(epoch), self.augmenter.settings
+        if settings.changes_waves:
+            rows, targets = self._varied(rows.float() / FULL_SCALE, targets, draws, index)
+            rows = self.clips.frames(rows, index) if self.input == "features" else rows
+        if settings.time_masks or settings.band_masks:
+            rows = masked(rows, torch.from_numpy(draws.masks[index]).to(self.device), settings)
+        return rows, targets
+
+    def _varied(self, waves: Tensor, targets: Tensor, draws: Draws, index: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Waveforms of an epoch, and what they are targets of: a decoy is one of unknown."""
+        assert self.augmenter is not None
         lengths = self.lengths[torch.from_numpy(index).to(self.device)]
-        waves = self.augmenter.apply(rows.float() / FULL_SCALE, lengths, self._draws(epoch), index)
-        return (self.clips.frames(waves, index) if self.input == "features" else waves), targets
+        if self.augmenter.settings.decoy_share:
+            decoy = torch.from_numpy(draws.decoy[index]).to(self.device)
+            others = self.rows.take(draws.partner[index]).float() / FULL_SCALE
+            waves = as_decoys(waves, others, decoy)
+            targets = torch.where(decoy > 0, self.clips.labels.index(UNKNOWN), targets)
+        return self.augmenter.apply(waves, lengths, draws, index), targets
 
     def _draws(self, epoch: int) -> Draws:
         if self._drawn is None or self._drawn[0] != epoch:

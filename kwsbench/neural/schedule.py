@@ -7,7 +7,7 @@ from typing import Literal
 from kwsbench.errors import UserError
 
 WARM = 0.3  # share of a one-cycle schedule in which the rate rises
-START, END = 1 / 25, 1e-4  # rate of a one-cycle schedule at its ends, as shares of its peak
+START, END = 1 / 25, 1e-4  # rate where a rise begins, and where a one-cycle schedule ends, as shares of the peak
 
 
 @dataclass(frozen=True)
@@ -21,10 +21,17 @@ class Schedule:
     learning_rate : of the optimizer; the peak of a schedule.
     schedule : "constant"; "cosine" falls from the start to zero; "one_cycle" rises for 30 % of the steps, then falls
         (Smith & Topin, arXiv 1708.07120).
+    warmup : share of the training in which the rate of "constant" and "cosine" first rises, in a line.
     optimizer : "adam", "adamw" or "sgd" (Nesterov momentum 0.9).
     weight_decay : of weights; biases and normalisation are left alone.
     loss : "categorical" cross-entropy, or "binary": the mean over outputs of binary cross-entropy of softmax outputs.
     label_smoothing : share of a target's weight that is spread over all labels.
+    mixup : parameter of the Beta distribution that the shares of two clips in one are drawn from (Zhang et al., arXiv
+        1710.09412); 0: clips stay apart.
+    balance : what is done where targets have unequal numbers of clips: nothing; "weights" in the loss that make up for
+        it; or "sampling", an epoch draws its clips with all targets alike.
+    clip_norm : most that the norm of a step's gradient may be; 0: any.
+    ema : decay of a running average of the weights, which is what is validated and kept; 0: the weights themselves.
     max_steps : a budget; the schedule is fitted into it; 0: none.
     max_minutes : a budget of wall-clock time; the schedule is fitted into it; 0: none. A result under it cannot be
         repeated exactly, for machines differ in speed.
@@ -38,10 +45,15 @@ class Schedule:
     batch_size: int = 64
     learning_rate: float = 1e-3
     schedule: Literal["constant", "cosine", "one_cycle"] = "one_cycle"
+    warmup: float = 0.0
     optimizer: Literal["adam", "adamw", "sgd"] = "adamw"
     weight_decay: float = 0.01
     loss: Literal["categorical", "binary"] = "categorical"
     label_smoothing: float = 0.0
+    mixup: float = 0.0
+    balance: Literal["none", "weights", "sampling"] = "none"
+    clip_norm: float = 0.0
+    ema: float = 0.0
     max_steps: int = 0
     max_minutes: float = 0.0
     precision: Literal["float32", "bfloat16"] = "float32"
@@ -52,10 +64,11 @@ class Schedule:
     def __post_init__(self) -> None:
         for name, least in (("epochs", 1), ("batch_size", 2), ("max_steps", 0), ("max_minutes", 0), ("patience", 0)):
             self._check(name, getattr(self, name) >= least, f"at least {least}")
-        for name in ("validate_every", "validation_clips", "weight_decay"):
+        for name in ("validate_every", "validation_clips", "weight_decay", "mixup", "clip_norm"):
             self._check(name, getattr(self, name) >= 0, "at least 0")
         self._check("learning_rate", self.learning_rate > 0, "above 0")
-        self._check("label_smoothing", 0 <= self.label_smoothing < 1, "from 0 to below 1")
+        for name in ("label_smoothing", "warmup", "ema"):
+            self._check(name, 0 <= getattr(self, name) < 1, "from 0 to below 1")
 
     def _check(self, name: str, good: bool, allowed: str) -> None:
         if not good:
@@ -73,10 +86,11 @@ class Schedule:
 
     def rate(self, done: float) -> float:
         """The learning rate when a share ``done`` (0 to 1) of the training lies behind."""
-        if self.schedule == "constant":
-            return self.learning_rate
-        if self.schedule == "cosine":
-            return self.learning_rate * _fall(done)
+        if self.schedule != "one_cycle":
+            if done < self.warmup:
+                return self.learning_rate * (START + (1 - START) * done / self.warmup)
+            fall = _fall((done - self.warmup) / (1 - self.warmup)) if self.schedule == "cosine" else 1.0
+            return self.learning_rate * fall
         if done < WARM:
             return self.learning_rate * (START + (1 - START) * (1 - _fall(done / WARM)))
         return self.learning_rate * (END + (1 - END) * _fall((done - WARM) / (1 - WARM)))

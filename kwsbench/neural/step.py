@@ -14,7 +14,11 @@ KERAS_EPSILON = 1e-7  # Keras keeps probabilities so far from 0 and 1
 
 
 def objective(
-    logits: Tensor, targets: Tensor, loss: Literal["categorical", "binary"] = "categorical", smoothing: float = 0.0
+    logits: Tensor,
+    targets: Tensor,
+    loss: Literal["categorical", "binary"] = "categorical",
+    smoothing: float = 0.0,
+    weights: Tensor | None = None,
 ) -> Tensor:
     """Mean loss of a batch, a scalar.
 
@@ -25,12 +29,22 @@ def objective(
     ----------
     logits : float32 (n, n_labels). targets : int64 (n,).
     smoothing : share of a target's weight that is spread evenly over all labels.
+    weights : (n_labels,), how much the clips of each target count; the mean is over all clips, whatever they weigh.
     """
     if loss == "categorical":
-        return F.cross_entropy(logits, targets, label_smoothing=smoothing)
-    n_labels = logits.shape[1]
-    wanted = F.one_hot(targets, n_labels) * (1 - smoothing) + smoothing / n_labels
-    return F.binary_cross_entropy(logits.softmax(1).clamp(KERAS_EPSILON, 1 - KERAS_EPSILON), wanted.float())
+        each = F.cross_entropy(logits, targets, label_smoothing=smoothing, reduction="none")
+    else:
+        n_labels = logits.shape[1]
+        wanted = F.one_hot(targets, n_labels) * (1 - smoothing) + smoothing / n_labels
+        posteriors = logits.softmax(1).clamp(KERAS_EPSILON, 1 - KERAS_EPSILON)
+        each = F.binary_cross_entropy(posteriors, wanted.float(), reduction="none").mean(1)
+    return (each if weights is None else each * weights[targets]).mean()
+
+
+def weights_of(targets: Tensor, n_labels: int) -> Tensor:
+    """float32 (n_labels,): weights under which all targets that occur count alike; their mean over clips is 1."""
+    counts = torch.bincount(targets, minlength=n_labels)
+    return len(targets) / (counts > 0).sum() / counts.clamp(min=1)
 
 
 def make_optimizer(module: nn.Module, schedule: Schedule) -> torch.optim.Optimizer:
@@ -48,18 +62,41 @@ def make_optimizer(module: nn.Module, schedule: Schedule) -> torch.optim.Optimiz
 
 
 def step(
-    module: nn.Module, optimizer: torch.optim.Optimizer, inputs: Tensor, targets: Tensor, schedule: Schedule
+    module: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    inputs: Tensor,
+    targets: Tensor,
+    schedule: Schedule,
+    weights: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Learn from one batch: its loss (scalar) and its logits (n, n_labels), both detached."""
+    """Learn from one batch: its loss (scalar) and its logits (n, n_labels), both detached.
+
+    A module's own ``loss(inputs, targets)`` comes before the schedule's. ``weights``: as for ``objective``.
+    """
+    own = getattr(module, "loss", None)
+    share, other = 1.0, targets
+    if schedule.mixup and own is None:
+        share, order = float(_beta(schedule.mixup)), torch.randperm(len(inputs)).to(inputs.device)
+        inputs, other = share * inputs + (1 - share) * inputs[order], targets[order]
     with torch.autocast(inputs.device.type, torch.bfloat16, enabled=schedule.precision == "bfloat16"):
-        own = getattr(module, "loss", None)  # where a loss is not one of logits against targets
         loss, logits = own(inputs, targets) if own else (None, module(inputs))
     if loss is None:
-        loss = objective(logits.float(), targets, schedule.loss, schedule.label_smoothing)
+        how = schedule.loss, schedule.label_smoothing, weights
+        loss = objective(logits.float(), targets, *how)
+        if share < 1:
+            loss = share * loss + (1 - share) * objective(logits.float(), other, *how)
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
+    if schedule.clip_norm:
+        torch.nn.utils.clip_grad_norm_(module.parameters(), schedule.clip_norm)
     optimizer.step()
     return loss.detach(), logits.detach()
+
+
+def _beta(alpha: float) -> Tensor:
+    """One draw of Beta(alpha, alpha) by torch's generator."""
+    one, two = torch._standard_gamma(torch.full((2,), alpha, dtype=torch.float64))
+    return one / (one + two)
 
 
 @torch.inference_mode()

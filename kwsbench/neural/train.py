@@ -12,12 +12,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from kwsbench.errors import UserError
 from kwsbench.neural import checkpoint as disk
 from kwsbench.neural.batches import Batches
 from kwsbench.neural.device import seeded
 from kwsbench.neural.schedule import Schedule
-from kwsbench.neural.step import make_optimizer, objective, score, step
+from kwsbench.neural.step import make_optimizer, objective, score, step, weights_of
 from kwsbench.progress import Progress, clock, silent
 from kwsbench.seeds import derive_seed
 
@@ -94,6 +96,15 @@ class Training:
         self.optimizer = make_optimizer(self.module, self.schedule)
         self.state = State()
         self.best_weights: dict[str, Tensor] = {}
+        self.averaged: AveragedModel | None = None
+        if self.schedule.ema:
+            self.averaged = AveragedModel(self.module, multi_avg_fn=get_ema_multi_avg_fn(self.schedule.ema))
+        self.weights: Tensor | None = None
+        if self.schedule.balance == "weights":
+            self.weights = weights_of(self.clips.targets, self.clips.n_labels)
+        for name in ("mixup", "balance", "label_smoothing"):
+            if hasattr(self.module, "loss") and getattr(self.schedule, name) not in (0, "none"):
+                raise UserError(f"{name} is {getattr(self.schedule, name)}", todo="this network has a loss of its own")
         self._sums = torch.zeros(2, dtype=torch.float64, device=self.clips.device)  # loss and hits, not waited for
         self._order: tuple[int, np.ndarray] = (-1, np.empty(0, np.int64))
 
@@ -143,7 +154,9 @@ class Training:
         torch.manual_seed(derive_seed(self.seed, "step", self.state.step))  # what dropout drops
         for group in self.optimizer.param_groups:
             group["lr"] = self.schedule.rate(self._share())
-        loss, logits = step(self.module, self.optimizer, inputs, targets, self.schedule)
+        loss, logits = step(self.module, self.optimizer, inputs, targets, self.schedule, self.weights)
+        if self.averaged is not None:
+            self.averaged.update_parameters(self.module)
         self._sums += torch.stack([loss.double() * len(index), (logits.argmax(1) == targets).sum().double()])
         self.state.seen += len(index)
         self.state.step += 1
@@ -152,10 +165,19 @@ class Training:
 
     def _epoch_order(self, epoch: int) -> np.ndarray:
         """The clips of an epoch in the order they are learned from."""
+        n = len(self.clips)
         if self._order[0] != epoch:
             rng = np.random.default_rng(derive_seed(self.seed, "order", epoch))
-            self._order = epoch, rng.permutation(len(self.clips))
+            self._order = epoch, self._drawn(rng) if self.schedule.balance == "sampling" else rng.permutation(n)
         return self._order[1]
+
+    def _drawn(self, rng: np.random.Generator) -> np.ndarray:
+        """As many clips as there are, all targets alike; none twice before each of its target was there once."""
+        targets = self.clips.targets.cpu().numpy()
+        places = [np.flatnonzero(targets == target) for target in np.unique(targets)]
+        each = -(-len(targets) // len(places))
+        rounds = [[rng.permutation(own) for _ in range(-(-each // len(own)))] for own in places]
+        return rng.permutation(np.concatenate([np.concatenate(own)[:each] for own in rounds]))[: len(targets)]
 
     def _validate(self) -> None:
         """Score the validation clips, add a row to the history, keep the weights where they are the best yet."""
@@ -164,7 +186,8 @@ class Training:
         if not math.isfinite(state.loss):
             raise FloatingPointError(f"the training loss is not finite at step {state.step}; try a lower learning_rate")
         begun = time.monotonic()
-        logits = score(self.module, self.validation, self.score_batch)
+        judged = self.module if self.averaged is None else self.averaged.module
+        logits = score(judged, self.validation, self.score_batch)
         targets = self.validation.targets
         row: dict[str, float] = {
             "step": float(state.step),
@@ -180,7 +203,7 @@ class Training:
         state.loss, state.hits, state.seen = 0.0, 0, 0
         if state.best < 0 or _worth(row) > _worth(state.history[state.best]):
             state.best = len(state.history) - 1
-            self.best_weights = {name: tensor.clone() for name, tensor in self.module.state_dict().items()}
+            self.best_weights = {name: tensor.clone() for name, tensor in judged.state_dict().items()}
 
     def _gather(self) -> None:
         """Bring the sums over from the device."""
@@ -194,16 +217,21 @@ class Training:
             return
         self._gather()
         best = {f"best.{name}": tensor for name, tensor in self.best_weights.items()}
+        if self.averaged is not None:
+            best |= {f"average.{name}": tensor for name, tensor in self.averaged.state_dict().items()}
         disk.write(self.checkpoint, self.key, disk.flatten(self.module, self.optimizer) | best, asdict(self.state))
 
     def _resume(self) -> None:
-        kept = disk.read(self.checkpoint, self.key) if self.checkpoint else None
-        if kept is None:
+        found = disk.read(self.checkpoint, self.key) if self.checkpoint else None
+        if found is None:
             return
-        tensors, state = kept
+        tensors, state = found
         self.state = State(**state)
         disk.restore(self.module, self.optimizer, tensors)
         self.best_weights = {name[5:]: tensor for name, tensor in tensors.items() if name.startswith("best.")}
+        if self.averaged is not None:
+            kept = {name[8:]: tensor for name, tensor in tensors.items() if name.startswith("average.")}
+            self.averaged.load_state_dict(kept)
 
     def _detail(self, epoch: int, place: int) -> str:
         """How far the epoch is, what it still takes, and the last validation."""

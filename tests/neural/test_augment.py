@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kwsbench.errors import UserError
-from kwsbench.neural.augment import Augmentation, Augmenter, shifted, with_noise
+from kwsbench.neural.augment import Augmentation, Augmenter, as_decoys, masked, played, shifted, with_noise
 from kwsbench.neural.batches import Batches
 
 OFF = Augmentation(shift_ms=0, noise_share=0, gain_db=0)
@@ -121,3 +121,75 @@ def test_mistakes_are_named(wrong):
     name = {"snr_low_db": "snr_high_db"}.get(next(iter(wrong)), next(iter(wrong)))
     with pytest.raises(UserError, match=name):
         Augmentation(**wrong)
+
+
+# -- speed, decoys, masks ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rate", [0.8, 1.0, 1.25])
+def test_a_tone_played_faster_is_higher(rate):
+    time = np.arange(4000) / 1000
+    wave = torch.from_numpy(np.sin(2 * np.pi * 20 * time)).float()[None]
+    spectrum = np.abs(np.fft.rfft(played(wave, torch.tensor([rate]))[0].numpy() * np.hanning(4000)))
+    assert spectrum.argmax() / 4 == pytest.approx(20 * rate, abs=0.3)
+
+
+def test_a_clip_at_its_own_rate_is_itself_and_a_fast_one_has_zeros_at_its_ends():
+    wave = torch.arange(1.0, 10.0)[None]
+    assert torch.equal(played(wave, torch.ones(1)), wave)
+    assert played(wave, torch.tensor([2.0]))[0].tolist() == [0, 0, 1, 3, 5, 7, 9, 0, 0]
+    assert played(wave, torch.tensor([0.5]))[0].tolist() == [3, 3.5, 4, 4.5, 5, 5.5, 6, 6.5, 7]
+
+
+def test_decoys_by_hand():
+    waves, others = torch.tensor([[1.0, 2, 3, 4]] * 3), torch.tensor([[5.0, 6, 7, 8]] * 3)
+    made = as_decoys(waves, others, torch.tensor([0, 1, 2]))
+    assert made.tolist() == [[1, 2, 3, 4], [4, 3, 2, 1], [1, 2, 7, 8]]
+
+
+def test_decoys_are_of_words_and_joined_with_other_words():
+    n, rng = 6000, np.random.default_rng(0)
+    targets = rng.integers(0, 4, n)
+    words = targets < 3
+    settings = Augmentation(shift_ms=0, noise_share=0, gain_db=0, decoy_share=0.4)
+    draws = Augmenter(settings, n, 10, 1000, [], 1, "cpu", words=words, targets=targets).draw(0)
+    assert not draws.decoy[~words].any()
+    assert (draws.decoy[words] > 0).mean() == pytest.approx(0.4, abs=0.03)
+    joined = draws.decoy == 2
+    assert joined.sum() > 400 and (targets[draws.partner[joined]] != targets[joined]).all()
+    assert words[draws.partner[joined]].all()
+
+
+def test_decoys_become_unknown(side):
+    clips = side(30)
+    with pytest.raises(UserError, match="decoy_share is 1"):
+        Batches(clips, "waveform", "cpu", Augmentation(decoy_share=1.0))
+    object.__setattr__(clips, "labels", ("low", "high", "unknown"))
+    quiet = Augmentation(shift_ms=0, noise_share=0, gain_db=0, decoy_share=1.0)
+    waves, targets = Batches(clips, "waveform", "cpu", quiet).take(np.arange(30))
+    assert (targets == 2).all()
+    plain, _ = Batches(clips, "waveform", "cpu").take(np.arange(30))
+    unknown = clips.targets == 2  # these are what they were
+    assert torch.equal(waves[unknown], plain[unknown]) and not torch.equal(waves[~unknown], plain[~unknown])
+
+
+def test_masks_are_within_their_widths_and_hide_with_the_mean():
+    settings = Augmentation(time_masks=1, time_mask=5, band_masks=1, band_mask=3)
+    frames = torch.randn(400, 20, 10, generator=torch.Generator().manual_seed(0))
+    masks = torch.rand(400, 2, 2, generator=torch.Generator().manual_seed(1))
+    found = masked(frames, masks, settings)
+    hidden = found != frames
+    assert torch.equal(found[hidden], frames.mean((1, 2))[:, None, None].expand_as(frames)[hidden])
+    rows, columns = hidden.all(2).sum(1), hidden.all(1).sum(1)
+    assert set(rows.tolist()) == set(range(6)) and set(columns.tolist()) == set(range(4))
+    assert hidden.all(2).any(0).all() and hidden.all(1).any(0).all()  # any place may be hidden
+
+
+def test_masks_alone_leave_frames_in_the_cache(side):
+    settings = Augmentation(shift_ms=0, noise_share=0, gain_db=0, time_masks=2, time_mask=4)
+    batches = Batches(side(9), "features", "cpu", settings)
+    frames, _ = batches.take(np.arange(9))
+    assert batches.rows.array.dtype == np.float32
+    assert (frames != Batches(side(9), "features", "cpu").take(np.arange(9))[0]).any()
+    with pytest.raises(UserError, match="masks are for frames"):
+        Batches(side(9), "waveform", "cpu", settings)

@@ -15,6 +15,12 @@ def test_constant_and_cosine():
     assert cosine.rate(1 / 3) == pytest.approx(1.5)  # (1 + cos 60°) / 2 of it
 
 
+def test_warm_up_rises_in_a_line_then_the_schedule_begins():
+    cosine = Schedule(schedule="cosine", learning_rate=1.0, warmup=0.2)
+    assert [cosine.rate(x) for x in (0, 0.1, 0.2, 0.6, 1)] == pytest.approx([0.04, 0.52, 1, 0.5, 0], abs=1e-12)
+    assert Schedule(schedule="constant", learning_rate=1.0, warmup=0.5).rate(0.75) == 1
+
+
 def test_one_cycle_is_torchs():
     import torch
 

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from kwsbench.neural.batches import Batches
 from kwsbench.neural.schedule import Schedule
-from kwsbench.neural.step import make_optimizer, objective, score, step
+from kwsbench.neural.step import make_optimizer, objective, score, step, weights_of
 
 
 def test_binary_loss_by_hand():
@@ -86,3 +86,60 @@ def test_scores_are_log_posteriors_of_eval_mode_in_order(side):
     wanted = F.log_softmax(module[2](torch.from_numpy(clips.features).flatten(1)), 1)
     np.testing.assert_allclose(scores.numpy(), wanted.detach().numpy(), rtol=1e-5)
     assert module.training
+
+
+def test_weights_make_targets_count_alike():
+    targets = torch.tensor([0, 0, 0, 2])
+    weights = weights_of(targets, 3)
+    assert weights[targets].mean().item() == pytest.approx(1)
+    assert (3 * weights[0]).item() == pytest.approx(weights[2].item())
+    logits = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
+    each = F.cross_entropy(logits, targets, reduction="none")
+    wanted = (each[:3].mean() + each[3]) / 2
+    assert objective(logits, targets, weights=weights).item() == pytest.approx(wanted.item(), rel=1e-6)
+
+
+def test_mixed_clips_have_shares_of_both_targets():
+    seen = {}
+
+    class Seen(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.w = nn.Parameter(torch.eye(2))
+
+        def forward(self, x):
+            seen["x"] = x
+            return x @ self.w
+
+    module, schedule = Seen(), Schedule(mixup=1.0)
+    inputs, targets = torch.eye(2).repeat(8, 1), torch.tensor([0, 1] * 8)
+    torch.manual_seed(0)
+    loss, logits = step(module, make_optimizer(module, schedule), inputs, targets, schedule)
+    share = seen["x"].gather(1, targets[:, None])[:, 0]  # of the clip's own target: all of it, or one share for all
+    assert (seen["x"].sum(1) - 1).abs().max() < 1e-6
+    assert ((share - 1).abs().minimum((share - share.min()).abs()) < 1e-6).all() and share.min() < 0.999
+    posterior = logits.log_softmax(1)
+    wanted = -(seen["x"] * posterior).sum(1).mean()
+    assert loss.item() == pytest.approx(wanted.item(), rel=1e-5)
+
+
+def test_gradients_are_clipped():
+    module = nn.Linear(3, 2)
+    schedule = Schedule(clip_norm=1e-3, optimizer="sgd", learning_rate=1.0, weight_decay=0.0)
+    before = [p.detach().clone() for p in module.parameters()]
+    step(module, make_optimizer(module, schedule), 100 * torch.ones(2, 3), torch.tensor([0, 1]), schedule)
+    moved = torch.cat([(p - b).flatten() for p, b in zip(module.parameters(), before, strict=True)])
+    assert moved.norm().item() == pytest.approx(1.9e-3, rel=1e-2)  # a first Nesterov step is 1 + 0.9 times the gradient
+
+
+def test_a_loss_of_the_modules_own():
+    class Own(nn.Linear):
+        def loss(self, inputs, targets):
+            logits = self(inputs)
+            return logits.square().sum(), logits
+
+    module = Own(2, 2)
+    wanted = module(torch.ones(2, 2)).square().sum().item()
+    schedule = Schedule()
+    loss, logits = step(module, make_optimizer(module, schedule), torch.ones(2, 2), torch.tensor([0, 1]), schedule)
+    assert loss.item() == pytest.approx(wanted) and logits.shape == (2, 2) and not logits.requires_grad

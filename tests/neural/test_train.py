@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 
+from kwsbench.errors import UserError
 from kwsbench.neural import checkpoint as disk
 from kwsbench.neural import train as loop
 from kwsbench.neural.augment import Augmentation
@@ -74,23 +75,26 @@ def test_a_budget_that_ends_within_an_epoch_ends_that_epoch_at_the_whole_of_it(s
     assert len(heard) == 8 and "epoch 2/2: 50%" in heard[-2][3] and "epoch 2/2: 100%, 0 s left" in heard[-1][3]
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+EVERYTHING = {"ema": 0.8, "mixup": 0.5, "balance": "sampling", "clip_norm": 1.0}
+
+
+@pytest.mark.parametrize("others", [{"optimizer": "adamw"}, {"optimizer": "sgd"}, EVERYTHING])
 @pytest.mark.parametrize("deaths", [(1, 2, 3), (4, 9), (17,)])
-def test_a_killed_training_ends_as_an_undisturbed_one(side, tmp_path, monkeypatch, optimizer, deaths):
+def test_a_killed_training_ends_as_an_undisturbed_one(side, tmp_path, monkeypatch, others, deaths):
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)  # a checkpoint after every step
     module = net()
-    wanted = training(side, module, schedule={"optimizer": optimizer}).run()
+    wanted = training(side, module, schedule=others).run()
     for death in deaths:
         with pytest.raises(Killed):
             training(
                 side,
-                schedule={"optimizer": optimizer},
+                schedule=others,
                 checkpoint=tmp_path / "deep" / "c",
                 key="k",
                 progress=kill_after(death),
             ).run()
     again = net(seed=2)
-    resumed = training(side, again, schedule={"optimizer": optimizer}, checkpoint=tmp_path / "deep" / "c", key="k")
+    resumed = training(side, again, schedule=others, checkpoint=tmp_path / "deep" / "c", key="k")
     steps = []
     resumed.progress = lambda *args: steps.append(args)
     ended = resumed.run()
@@ -232,3 +236,41 @@ def test_a_checkpoint_holds_the_whole_optimizer(optimizer):
     advance(two, theirs, 1)
     assert torch.equal(one[1].weight, two[1].weight)
     assert one[1].weight.stride() == two[1].weight.stride()
+
+
+def test_the_average_of_the_weights_is_what_is_judged_and_kept(side):
+    job = training(side, schedule={"ema": 0.5, "epochs": 2})
+    seen = []
+    update = job.averaged.update_parameters
+    job.averaged.update_parameters = lambda module: (update(module), seen.append(module[6].weight.detach().clone()))
+    trained = job.run()
+    average = seen[0]
+    for k, weight in enumerate(seen[1:], 2):
+        average = 0.5 * average + 0.5 * weight
+        if k == trained.history[trained.best]["step"]:
+            break
+    torch.testing.assert_close(job.module[6].weight.detach(), average)
+
+
+@pytest.mark.parametrize("balance", ["none", "weights", "sampling"])
+def test_targets_with_few_clips(side, balance):
+    clips = side(60)
+    few = clips.take(np.flatnonzero((clips.targets != 1) | (np.arange(60) < 9)))
+    train = Batches(few, "features", "cpu")
+    job = Training(net(), train, Batches(side(9, 1), "features", "cpu"), Schedule(balance=balance), seed=3)
+    counts = np.bincount(few.targets[job._epoch_order(0)], minlength=3)
+    assert counts.sum() == len(few)
+    if balance == "sampling":
+        assert counts.max() - counts.min() <= 2
+    else:
+        assert counts.tolist() == np.bincount(few.targets).tolist()
+    assert (job.weights is not None) == (balance == "weights")
+
+
+def test_a_loss_of_the_networks_own_goes_without_what_changes_targets(side):
+    class Own(nn.Linear):
+        def loss(self, inputs, targets):
+            raise AssertionError
+
+    with pytest.raises(UserError, match="mixup is 0.2"):
+        training(side, Own(2, 3), schedule={"mixup": 0.2})
