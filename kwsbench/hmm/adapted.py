@@ -182,26 +182,33 @@ class AdaptedGMMHMM(ClassifierMixin, BaseEstimator):
         """Frames through the transform of their speaker, estimated from shares of the frames as ``seen`` so far."""
         result = frames.copy()
         owner = np.repeat(speakers, lengths)
-        standard = (frames - model.mean_) * model.scale_
-        for speaker in np.unique(speakers[speakers != NOBODY]):
-            sums = FmllrSums(frames.shape[1])
-            for rows, shares, own in _explained(model, seen, y, lengths, np.flatnonzero(speakers == speaker)):
-                sums.add(standard[rows], shares, model.mixtures_.means[own], model.mixtures_.covariances[own])
-            mine = owner == speaker
-            result[mine] = applied(standard[mine], sums.transform(self.least_frames)) / model.scale_ + model.mean_
+        read, voices = model.read(seen), _voices(model)
+
+        def adapt(speaker: int) -> None:
+            mine = np.flatnonzero(owner == speaker)
+            sums, standard = FmllrSums(frames.shape[1]), (frames[mine] - model.mean_) * model.scale_
+            clips = np.flatnonzero(speakers == speaker)
+            for rows, shares, own in _explained(model, read, voices, y, lengths, clips):
+                means, covariances = model.mixtures_.means[own], model.mixtures_.covariances[own]
+                sums.add(standard[np.searchsorted(mine, rows)], shares, means, covariances)
+            result[mine] = applied(standard, sums.transform(self.least_frames)) / model.scale_ + model.mean_
+
+        passes.side_by_side(adapt, np.unique(speakers[speakers != NOBODY]).tolist(), model.n_jobs)
         return result
 
 
+def _voices(model: GMMHMM) -> list[Voice]:
+    """One a word, ready for passes."""
+    natural, dtype = model.mixtures_.natural(), np.dtype(model.dtype)
+    return [Voice.of(model.mixtures_, [chain], dtype, natural) for chain in model.chains_]
+
+
 def _explained(
-    model: GMMHMM, X: np.ndarray, y: np.ndarray, lengths: np.ndarray, clips: np.ndarray | None = None
+    model: GMMHMM, frames: passes.Frames, voices: list[Voice], y: np.ndarray, lengths: np.ndarray, clips: np.ndarray
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Rows, shares (frames, gaussians) and the Gaussians they are of, chunk by chunk, each clip under its own word."""
-    clips = np.arange(len(lengths)) if clips is None else clips
-    frames, natural = model.read(X), model.mixtures_.natural()
     for word in np.unique(y[clips]):
-        voice = Voice.of(
-            model.mixtures_, [model.chains_[int(np.searchsorted(model.classes_, word))]], frames.dtype, natural
-        )
+        voice = voices[int(np.searchsorted(model.classes_, word))]
         parts = chunks(lengths, clips[y[clips] == word])
         for chunk, _, shares, _ in passes.explained(frames, parts, voice, np.zeros((4, len(voice.slots)))):
             yield chunk.rows, shares, voice.layout.gaussians
@@ -209,11 +216,17 @@ def _explained(
 
 def _mllt(model: GMMHMM, X: np.ndarray, y: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     """float64 (dims, dims): MLLT of standardised frames."""
-    sums = MlltSums(X.shape[1])
-    for rows, shares, own in _explained(model, X, y, lengths):
-        standard = (X[rows] - model.mean_) * model.scale_
-        sums.add(standard, shares, model.mixtures_.means[own], model.mixtures_.covariances[own])
-    return sums.transform()
+    read, voices = model.read(X), _voices(model)
+
+    def of_word(word: int) -> MlltSums:
+        sums = MlltSums(X.shape[1])
+        clips = np.flatnonzero(y == model.classes_[word])
+        for rows, shares, own in _explained(model, read, voices, y, lengths, clips):
+            standard = (X[rows] - model.mean_) * model.scale_
+            sums.add(standard, shares, model.mixtures_.means[own], model.mixtures_.covariances[own])
+        return sums
+
+    return MlltSums.total(passes.side_by_side(of_word, range(len(model.classes_)), model.n_jobs)).transform()
 
 
 def _after(first: np.ndarray, model: GMMHMM, second: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 from kwsbench.hmm import kernels
 from kwsbench.hmm.chains import Chain, joined
 from kwsbench.hmm.mixtures import Covariance, Layout, Mixtures, n_terms
-from kwsbench.hmm.packing import Chunk
+from kwsbench.hmm.packing import Chunk, chunks
 
 Part = TypeVar("Part")
 Result = TypeVar("Result")
@@ -225,6 +225,23 @@ def score(frames: Frames, parts: Iterable[Chunk], voice: Voice) -> tuple[np.ndar
         found.append(likelihoods)
         clips.append(chunk.clips)
     return np.concatenate(clips), np.concatenate(found)
+
+
+def score_given(logs: np.ndarray, lengths: np.ndarray, chains: Sequence[Chain]) -> np.ndarray:
+    """float64 (clips, words): log likelihood of each clip under each chain, where log densities are known already.
+
+    Parameters
+    ----------
+    logs : (frames, densities) of all clips one after the other; columns as the chains count their densities.
+    lengths : int64 (clips,) frames of each.
+    """
+    arcs, slots, firsts = joined(list(chains))
+    result = np.zeros((len(lengths), len(chains)))
+    for chunk in chunks(lengths, np.arange(len(lengths))):
+        found = np.empty((len(chunk.clips), len(chains)))
+        kernels.forward(logs[chunk.rows], slots, chunk.running, arcs, firsts, found)
+        result[chunk.clips] = found
+    return result
 
 
 def best_paths(

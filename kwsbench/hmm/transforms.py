@@ -5,6 +5,7 @@ Every frame vector x is (dims,), a transform A (out, dims) or, with an offset, W
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -69,10 +70,19 @@ class MlltSums:
         counts, sums, precision = shares.sum(axis=0), shares.T @ frames, 1 / variances
         weights = shares @ precision  # (n, dims)
         self.count += float(counts.sum())
-        for d in range(frames.shape[1]):
-            cross = (sums * precision[:, d : d + 1]).T @ means
-            own = (means * (counts * precision[:, d])[:, None]).T @ means
-            self.outer[d] += (frames * weights[:, d : d + 1]).T @ frames - cross - cross.T + own
+        self.outer += _weighted_outers(frames, weights)
+        cross = sums[:, :, None] * means[:, None, :]  # (gaussians, dims, dims)
+        around = (counts[:, None] * means)[:, :, None] * means[:, None, :] - cross - cross.transpose(0, 2, 1)
+        self.outer += np.tensordot(precision.T, around, 1)
+
+    @classmethod
+    def total(cls, parts: Sequence[MlltSums]) -> MlltSums:
+        """The sum of parts, added in their order."""
+        result = cls(len(parts[0].outer))
+        for part in parts:
+            result.count += part.count
+            result.outer += part.outer
+        return result
 
     def gain(self, transform: np.ndarray) -> float:
         """Log likelihood a frame that the transform brings, less that of none, with the variances as they are."""
@@ -117,8 +127,7 @@ class FmllrSums:
         self.count += float(shares.sum())
         self.linear += (shares @ (means / variances)).T @ extended
         weights = shares @ (1 / variances)
-        for d in range(frames.shape[1]):
-            self.outer[d] += (extended * weights[:, d : d + 1]).T @ extended
+        self.outer += _weighted_outers(extended, weights)
 
     def gain(self, transform: np.ndarray) -> float:
         """Log likelihood a frame, at fixed shares, that the transform brings."""
@@ -164,6 +173,16 @@ class FmllrSums:
             inverse = np.linalg.inv(self.outer[d][np.ix_(pair, pair)] + 1e-10 * np.eye(2))
             result[d, pair] = self._row(np.array([1.0 / result[d, d], 0.0]), self.linear[d, pair], inverse)
         return result
+
+
+def _weighted_outers(frames: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """float64 (k, dims, dims): sums over frames of x xᵀ under each of k weights (n, k)."""
+    dims = frames.shape[1]
+    upper = np.triu_indices(dims)
+    found = np.empty((weights.shape[1], dims, dims))
+    sums = weights.T @ (frames[:, upper[0]] * frames[:, upper[1]])
+    found[:, upper[0], upper[1]] = found[:, upper[1], upper[0]] = sums
+    return found
 
 
 def _replace_row(matrix: np.ndarray, inverse: np.ndarray, d: int, row: np.ndarray) -> None:
