@@ -1,10 +1,14 @@
-"""Clips per second of training light_cnn: our loop against the loop a good practitioner would write.
+"""Clips per second of training networks: our loop against the loop a good practitioner would write.
 
-    python benchmarks/training.py --json
+    python benchmarks/training.py --json                  light_cnn, three ways
+    python benchmarks/training.py --models all --json     every network, varied clips, each on its own front end
+    python benchmarks/training.py --models ds_cnn kwt
 
 The peer is a PyTorch ``DataLoader`` around eager layers with default Adam; where clips are varied it varies each in its
-``Dataset``, in as many worker processes as there are threads. Both see the same clips, batch size and threads; turns
-alternate, and the median turn counts. The clips are noise: speed does not depend on what is said.
+``Dataset``, in as many worker processes as there are threads. light_cnn's layers are written down anew for the peer; of
+other networks it trains the same module, so that what is compared is all around it. Both see the same clips, batch size
+and threads; turns alternate, and the median turn counts. The clips are noise: speed does not depend on what is said.
+``data_share`` is the share of our time that goes into making batches, front end and all.
 """
 
 import argparse
@@ -22,7 +26,9 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from kwsbench.features import Frontend
+from kwsbench.models import MODELS, model_class
 from kwsbench.models.light_cnn import LightCNN
+from kwsbench.models.network import Network
 from kwsbench.networks.spectrogram_cnn import SpectrogramCNN
 from kwsbench.neural.augment import Augmentation
 from kwsbench.neural.batches import Batches
@@ -44,6 +50,8 @@ class NoiseClips:
     wave_lengths: np.ndarray
     noise_waves: list[np.ndarray]
     frontend: Frontend
+    labels: tuple[str, ...] = tuple("one two three four five six seven eight nine zero yes no".split())
+    n_labels: int = N_LABELS
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -52,10 +60,12 @@ class NoiseClips:
         return self.frontend.frames(waves)
 
 
-def make_clips(n: int) -> NoiseClips:
-    frontend, rng = Frontend(**LightCNN.frontend), np.random.default_rng(0)
+def make_clips(n: int, kind: type[Network] = LightCNN) -> NoiseClips:
+    frontend, rng = Frontend(**kind.frontend), np.random.default_rng(0)
     waves = (3000 * rng.standard_normal((n, frontend.n_samples))).astype(np.int16)
-    features = frontend.frames(torch.from_numpy(waves).float() / 32768).numpy()
+    features = np.empty((0, 0, 0), np.float32)
+    if kind.input == "features":
+        features = frontend.frames(torch.from_numpy(waves).float() / 32768).numpy()
     noise = [(1000 * rng.standard_normal(60 * frontend.rate)).astype(np.int16) for _ in range(4)]
     lengths = np.full(n, frontend.n_samples)
     return NoiseClips(waves, features, rng.integers(0, N_LABELS, n), lengths, noise, frontend)
@@ -76,10 +86,10 @@ def plain_network() -> nn.Module:
 
 
 class VariedDataset(Dataset):
-    """Shift, noise, gain and spectrogram of one clip at a time, in numpy and torch."""
+    """Shift, noise, gain and front end of one clip at a time, in numpy and torch."""
 
-    def __init__(self, clips: NoiseClips, settings: Augmentation) -> None:
-        self.clips, self.settings = clips, settings
+    def __init__(self, clips: NoiseClips, settings: Augmentation, input: str) -> None:
+        self.clips, self.settings, self.input = clips, settings, input
         self.window = torch.hann_window(clips.frontend.window_samples)
 
     def __len__(self) -> int:
@@ -98,21 +108,27 @@ class VariedDataset(Dataset):
             snr = np.random.uniform(settings.snr_low_db, settings.snr_high_db)  # noqa: NPY002
             wave = wave + noise * np.sqrt(np.mean(wave**2) / np.mean(noise**2)) * np.float32(10 ** (-snr / 20))
         wave = wave * np.float32(10 ** (np.random.uniform(-settings.gain_db, settings.gain_db) / 20))  # noqa: NPY002
+        if self.input == "waveform":
+            return torch.from_numpy(wave), int(self.clips.targets[i])
+        if self.clips.frontend.kind != "log_spectrogram":
+            return self.clips.frontend.frames(torch.from_numpy(wave)[None])[0], int(self.clips.targets[i])
         size, hop = self.clips.frontend.window_samples, self.clips.frontend.step
         spectrum = torch.stft(torch.from_numpy(wave), size, hop, window=self.window, center=False, return_complex=True)
         return torch.log(spectrum.abs().square() + 1e-10).T, int(self.clips.targets[i])
 
 
-def plain_loop(clips: NoiseClips, batch: int, settings: Augmentation, workers: int) -> Callable[[float], float]:
-    """A function of seconds that trains so long and returns clips per second."""
+def plain_loop(
+    clips: NoiseClips, batch: int, settings: Augmentation, workers: int, network: Network | None = None
+) -> Callable[[float], float]:
+    """A function of seconds that trains so long and returns clips per second; without ``network``, light_cnn's layers."""
     data: Dataset = (
-        VariedDataset(clips, settings)
+        VariedDataset(clips, settings, network.input if network else "features")
         if settings.on
         else TensorDataset(torch.from_numpy(clips.features), torch.from_numpy(clips.targets))
     )
     workers = workers if settings.on else 0
     loader = DataLoader(data, batch, shuffle=True, drop_last=True, num_workers=workers, persistent_workers=workers > 0)
-    module = plain_network().train()
+    module = (network.build(N_LABELS, network._shape(clips)) if network else plain_network()).train()
     optimizer = torch.optim.Adam(module.parameters())
 
     def batches():
@@ -125,7 +141,11 @@ def plain_loop(clips: NoiseClips, batch: int, settings: Augmentation, workers: i
         begun, done = time.perf_counter(), 0
         while time.perf_counter() - begun < seconds:
             inputs, targets = next(source)
-            loss = F.cross_entropy(module(inputs[:, None]), targets)
+            own = getattr(module, "loss", None)
+            if own:
+                loss = own(inputs, targets)[0]
+            else:
+                loss = F.cross_entropy(module(inputs if network else inputs[:, None]), targets)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -138,28 +158,59 @@ def plain_loop(clips: NoiseClips, batch: int, settings: Augmentation, workers: i
 # -- ours --------------------------------------------------------------------------------------------------------------
 
 
-def our_loop(clips: NoiseClips, batch: int, settings: Augmentation) -> Callable[[float], float]:
-    """The same of our batches, network and step."""
-    batches = Batches(clips, "features", "cpu", settings)  # type: ignore[arg-type]
-    module = SpectrogramCNN(N_LABELS, clips.frontend.n_frames, clips.frontend.n_dims).train()
+def our_loop(
+    clips: NoiseClips, batch: int, settings: Augmentation, network: Network, shares: list[float]
+) -> Callable[[float], float]:
+    """The same of our batches, network and step; ``shares`` gets the part of each turn that batches took."""
+    batches = Batches(clips, network.input, "cpu", settings)  # type: ignore[arg-type]
+    module = network.build(N_LABELS, network._shape(clips)).train()  # type: ignore[arg-type]
     schedule = Schedule(optimizer="adam", weight_decay=0)
     optimizer = make_optimizer(module, schedule)
     rng = np.random.default_rng(0)
 
     def turn(seconds: float) -> float:
-        begun, done, epoch = time.perf_counter(), 0, 0
+        begun, done, epoch, making = time.perf_counter(), 0, 0, 0.0
         while time.perf_counter() - begun < seconds:
             order = rng.permutation(len(clips))
             for place in range(0, len(clips) - batch + 1, batch):
+                before = time.perf_counter()
                 inputs, targets = batches.take(order[place : place + batch], epoch)
+                making += time.perf_counter() - before
                 step(module, optimizer, inputs, targets, schedule)
                 done += batch
                 if time.perf_counter() - begun >= seconds:
                     break
             epoch += 1
+        shares.append(making / (time.perf_counter() - begun))
         return done / (time.perf_counter() - begun)
 
     return turn
+
+
+def every_network(names: list[str], clips: int, threads: int, seconds: float, turns: int) -> tuple[dict, dict, dict]:
+    """Clips per second of each network on varied clips, ours and the peer's, and their ratio."""
+    ours, peers, ratios = {}, {}, {}
+    for name in names:
+        network = model_class(name)()
+        own = make_clips(clips, type(network))
+        network.labels_ = own.labels
+        batch, shares = min(64, 4 * network.score_batch), []
+        pair = (
+            our_loop(own, batch, Augmentation(), network, shares),
+            plain_loop(own, batch, Augmentation(), threads, network),
+        )
+        for turn in pair:
+            turn(0.1)
+        speeds = np.array([[turn(seconds) for turn in pair] for _ in range(turns)])
+        ours[name], peers[name] = (round(statistics.median(speeds[:, k]), 1) for k in (0, 1))
+        ratios[name] = round(statistics.median(speeds[:, 0] / speeds[:, 1]), 2)
+        ours[f"{name}: data_share"] = round(statistics.median(shares[1:]), 3)
+        print(
+            f"{name}: ours {ours[name]}, plain loop {peers[name]} clips/s, ratio {ratios[name]}, "
+            f"batches {ours[f'{name}: data_share']:.0%} of our time",
+            flush=True,
+        )
+    return ours, peers, ratios
 
 
 def compare(clips: NoiseClips, threads: int, seconds: float, turns: int) -> tuple[dict, dict, dict]:
@@ -167,7 +218,7 @@ def compare(clips: NoiseClips, threads: int, seconds: float, turns: int) -> tupl
     ours, peers, ratios = {}, {}, {}
     ways = [("features, batch 16", 16, OFF), ("features, batch 64", 64, OFF), ("varied, batch 64", 64, Augmentation())]
     for name, batch, settings in ways:
-        pair = our_loop(clips, batch, settings), plain_loop(clips, batch, settings, threads)
+        pair = our_loop(clips, batch, settings, LightCNN(), []), plain_loop(clips, batch, settings, threads)
         for turn in pair:
             turn(0.2)  # first calls choose kernels and start workers
         speeds = np.array([[turn(seconds) for turn in pair] for _ in range(turns)])
@@ -183,11 +234,18 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=1024)
     parser.add_argument("--seconds", type=float, default=3.0, help="of a turn")
     parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--models", nargs="+", default=[], metavar="NAME", help="networks, or all")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     options = parser.parse_args()
     torch.manual_seed(0)
     torch.set_num_threads(options.threads)
-    ours, peers, ratios = compare(make_clips(options.clips), options.threads, options.seconds, options.turns)
+    how = options.threads, options.seconds, options.turns
+    if options.models:
+        networks = [name for name in MODELS if issubclass(model_class(name), Network)]
+        names = networks if options.models == ["all"] else options.models
+        ours, peers, ratios = every_network(names, options.clips, *how)
+    else:
+        ours, peers, ratios = compare(make_clips(options.clips), *how)
     machine = describe_machine("cpu") | {"threads": options.threads}
     if options.json:
         print(json.dumps({"name": "training", "ours": ours, "peers": peers, "ratios": ratios, "machine": machine}))

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from numbers import Integral
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from kwsbench import corpora
@@ -188,13 +189,24 @@ def run_cell(
         if not isinstance(number, Integral) or number < 0:
             raise ValueError(f"cost: {what} is {number!r}, not a whole number of at least 0")
     record |= {
-        "cost": {"params": cost.params, "macs": cost.macs},
+        "cost": {"params": cost.params, "macs": cost.macs, "bytes": cost.bytes or _saved_bytes(model)},
         "metrics": score_cell(predictions, list(task.labels)),
         "timings": {**timings.seconds, "total_s": sum(timings.seconds.values())},
         "ms_per_clip": 1000 * timings.seconds["score_s"] / max(len(test), 1),
         "frontend": {"kind": frontend.kind, "shape": [frontend.n_frames, frontend.n_dims], "rate": frontend.rate},
     }
+    if hasattr(model, "int8_scores"):
+        rounded, size = model.int8_scores(validation, test)
+        found = as_predictions(task, test, _proper(rounded, scores.shape))
+        record["int8"] = {"accuracy": float((found["label"] == found["predicted"]).mean()), "bytes": size}
     return Outcome(record, predictions, model)
+
+
+def _saved_bytes(model: Model) -> int:
+    """Bytes of the files that the model is kept in."""
+    with TemporaryDirectory() as folder:
+        model.save(Path(folder))
+        return sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
 
 
 def _proper(scores: Any, shape: tuple[int, int]) -> np.ndarray:

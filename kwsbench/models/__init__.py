@@ -28,6 +28,18 @@ MODELS: dict[str, str] = {
     "gmm_hmm": "kwsbench.models.gmm_hmm:WordHMM",
     "light_cnn": "kwsbench.models.light_cnn:LightCNN",
     "wavception": "kwsbench.models.wavception:WavCeption",
+    "ozerin_cnn": "kwsbench.models.ozerin_cnn:OzerinCNN",
+    "vgg_deep": "kwsbench.models.vgg_deep:VGGDeep",
+    "res8": "kwsbench.models.res:Res8",
+    "res15": "kwsbench.models.res:Res15",
+    "ds_cnn": "kwsbench.models.ds_cnn:DSCNN",
+    "tc_resnet8": "kwsbench.models.tc_resnet:TCResNet8",
+    "tc_resnet14": "kwsbench.models.tc_resnet:TCResNet14",
+    "bc_resnet": "kwsbench.models.bc_resnet:BCResNet",
+    "matchboxnet": "kwsbench.models.matchboxnet:MatchboxNet",
+    "mhatt_rnn": "kwsbench.models.mhatt_rnn:MHAttRNN",
+    "kwt": "kwsbench.models.kwt:KWT",
+    "xception1d": "kwsbench.models.xception1d:Xception1d",
 }
 
 
@@ -57,10 +69,12 @@ class Cost:
     ----------
     params : learned numbers (trainable, for a network).
     macs : multiply-adds to score one clip.
+    bytes : of what was learned; 0: of the files it is kept in.
     """
 
     params: int
     macs: int
+    bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -89,9 +103,12 @@ class Model(Protocol):
     The constructor takes settings by keyword only, each typed and with a default (int, float, str, bool, ``Literal``,
     tuple); it stores them untouched under their own names and does no work: the schema of recipes is read off it.
 
-    Three more things may be there. ``input``: "waveform" spares a model that reads only waveforms the features;
+    Five more things may be there. ``input``: "waveform" spares a model that reads only waveforms the features;
     "features" otherwise. ``warm_up(train, context)``: imports and compilation, done outside the clock.
     ``toy() -> dict``, a class method: settings for a fit of a second, which the contract test uses.
+    ``open_vocabulary``: True where a label can be answered that has no training clips.
+    ``int8_scores(validation, clips) -> (scores, bytes)``: what it would answer in eight bits, and how large it would be
+    then.
     """
 
     frontend: ClassVar[Mapping[str, object]]

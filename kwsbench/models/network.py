@@ -194,8 +194,18 @@ class Network:
         with threads(self.threads_):
             return score(self.fitted(), self._batches(clips), self.score_batch).cpu().numpy()
 
+    def int8_scores(self, validation: "Clips", clips: "Clips") -> tuple[np.ndarray, int]:
+        """Log posteriors float32 (n, n_labels) in eight bits, ranges from validation clips, and its size in bytes."""
+        from kwsbench.neural.device import threads
+        from kwsbench.neural.int8 import int8_scores
+
+        with threads(self.threads_):
+            sides = self._batches(validation), self._batches(clips)
+            found, size = int8_scores(self.fitted(), *sides, self.score_batch)
+            return found.cpu().numpy(), size
+
     def cost(self, clips: "Clips") -> Cost:
-        """Trainable parameters, and multiply-adds of the module for one clip (its frontend's are not among them)."""
+        """Trainable parameters, multiply-adds of the module for one clip (its frontend's are not among them), bytes."""
         import torch
         from torch.utils.flop_counter import FlopCounterMode
 
@@ -207,7 +217,8 @@ class Network:
         with torch.no_grad(), FlopCounterMode(display=False) as counter:
             module(torch.zeros(1, *self._shape(clips), device=device))
         params = sum(p.numel() for p in module.parameters() if p.requires_grad)
-        return Cost(params, counter.get_total_flops() // 2)  # torch counts a multiply-add as two
+        size = sum(tensor.nbytes for tensor in module.state_dict().values())
+        return Cost(params, counter.get_total_flops() // 2, size)  # torch counts a multiply-add as two
 
     def save(self, folder: Path) -> None:
         """Write ``weights.safetensors`` and ``settings.json``."""

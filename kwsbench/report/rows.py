@@ -220,7 +220,13 @@ def _quality(metrics: list[dict[str, Any]], clips: pd.DataFrame, task: tuple[str
 
 def _costs(records: list[Record]) -> dict[str, Any]:
     timings = pd.DataFrame([record["timings"] for record in records])
+    sizes = {"model_bytes": [record["cost"].get("bytes") for record in records]}
+    int8 = [record["int8"] for record in records if "int8" in record]
+    if int8:
+        sizes["int8_bytes"] = [found["bytes"] for found in int8]
     return {
+        **{name: round(np.mean(values)) for name, values in sizes.items() if None not in values},
+        **({"int8_accuracy": float(np.mean([found["accuracy"] for found in int8]))} if int8 else {}),
         "params": round(np.mean([record["cost"]["params"] for record in records])),
         "macs": round(np.mean([record["cost"]["macs"] for record in records])),
         "ms_per_clip": float(np.mean([record["ms_per_clip"] for record in records])),

@@ -18,8 +18,9 @@ FIRST_COLUMNS = (
 COLUMNS = (
     *FIRST_COLUMNS, "setting", "folds", "accuracy_without_silence", "accuracy_sd_seeds", "log_loss",
     "worst_speaker_name", *PHASES[1:], "cpu_s", "gpu_s", "synthetic", "split_fingerprint",
+    "model_bytes", "int8_accuracy", "int8_bytes",
 )  # fmt: skip
-_WHOLE = ("n_train", "n_test", "n_test_speakers", "params", "macs", "seeds", "folds")
+_WHOLE = ("n_train", "n_test", "n_test_speakers", "params", "macs", "seeds", "folds", "model_bytes", "int8_bytes")
 _TEXT = ("model", "corpus", "labels", "split", "status", "setting", "worst_speaker_name", "split_fingerprint")
 TASK = ["corpus", "labels", "split"]
 

@@ -26,6 +26,7 @@ FRONTENDS = {  # sizes by kind of frontend
     "mfcc": ToyFrontend("mfcc"),
     "kaldi_mfcc": ToyFrontend("kaldi_mfcc"),
     "log_spectrogram": ToyFrontend("log_spectrogram", n_frames=99, n_dims=81),
+    "log_mel": ToyFrontend("log_mel", n_frames=98, n_dims=40),
 }
 
 

@@ -64,7 +64,7 @@ class MadeStudy:
             "n_duplicates": 0,
             "timings": {"read_s": 1.0, "features_s": 2.0, "train_s": 30.0, "score_s": 0.5, "total_s": 33.5},
             "ms_per_clip": 0.5,
-            "cost": {"params": 314_000, "macs": 7_200_000},
+            "cost": {"params": 314_000, "macs": 7_200_000, "bytes": 1_256_000},
             "peak_mb": 512.0,
             "cpu_s": 60.0,
             "gpu_s": 0.0,
