@@ -97,6 +97,7 @@ def label_split(
     noise: Noise | None = None,
     scheme: Literal["all", "keywords", "kws12", "words30", "words35"] = "kws12",
     keywords: Sequence[str] = (),
+    unseen: Sequence[str] = (),
     unknown: Literal["pooled", "words", "none"] = "pooled",
     unknown_share: float = 0.1,
     silence: Literal["recordings", "generated", "kernel", "zeros", "none"] = "recordings",
@@ -111,6 +112,8 @@ def label_split(
     noise : the corpus's noise recordings, path → (samples, rate in Hz).
     scheme : "all": every word is a label, no unknown, no silence. "keywords": those of the list, unknown and silence.
         "kws12": the ten commands, unknown and silence. "words30", "words35": the words of v0.01, of v0.02.
+    unseen : those of the words that are scored, but heard in neither training nor validation: only a model that spells
+        can answer them.
     unknown : "pooled": other words in one label, a drawn share of them. "words": in training every other word is a
         target of its own, all its clips are used, and answering one of them is answering unknown (the WavCeption
         kernel's way); validation and test are those of "pooled". "none": other words take no part.
@@ -127,6 +130,7 @@ def label_split(
     check_settings(
         scheme=scheme,
         keywords=keywords,
+        unseen=unseen,
         unknown_share=unknown_share,
         silence_share=silence_share,
         silence_seconds=silence_seconds,
@@ -134,7 +138,7 @@ def label_split(
     clips = split.corpus.clips.set_index("clip").loc[split.sides.index].assign(side=split.sides)
     is_official = clips["official_label"] != "" if "official_label" in clips else pd.Series(False, clips.index)
     own, official = clips[~is_official], clips[is_official]
-    words = _keywords(split, own, scheme, tuple(keywords))
+    words = _keywords(split, own, scheme, tuple(keywords), unseen)
     if taken := sorted(set(words) & set(PREDICTION_COLUMNS)):
         todo = "call it otherwise; a table of predictions has columns of these names"
         raise UserError(f"a label cannot be called {taken[0]!r}", "labels", todo)
@@ -143,7 +147,8 @@ def label_split(
     notes: list[str] = []
 
     others = own[~own["word"].isin(words)]
-    parts = [_rows(own[own["word"].isin(words)])]
+    heard = own["word"].isin(words) & ((own["side"] == "test") | ~own["word"].isin(unseen))
+    parts = [_rows(own[heard])]
     room = {side: int((parts[0]["side"] == side).sum()) for side in SIDES}
     parts += _unknown(others, unknown, {side: _part_of(n, unknown_share) for side, n in room.items()}, seed, notes)
 
@@ -214,7 +219,10 @@ def _assert_noise_apart(rows: pd.DataFrame, noise: Sequence[str]) -> None:
 
 def _untrained(rows: pd.DataFrame, labels: Sequence[str]) -> list[str]:
     trained = set(rows["label"][rows["side"] == "train"])
-    return [f"{label}: no clip in training" for label in labels if label not in trained]
+    lacking = [label for label in labels if label not in trained]
+    unseen = [label for label in lacking if label not in (UNKNOWN, SILENCE)]
+    notes = [f"{label}: no clip in training" for label in lacking if label not in unseen]
+    return [*notes, f"in the test alone, never trained on: {', '.join(unseen)}"] if unseen else notes
 
 
 def _file_name(path: str) -> str:
@@ -230,6 +238,7 @@ def check_settings(
     *,
     scheme: str = "kws12",
     keywords: Sequence[str] = (),
+    unseen: Sequence[str] = (),
     unknown_share: float = 0.1,
     silence_share: float = 0.1,
     silence_seconds: float = 1.0,
@@ -258,6 +267,20 @@ def check_settings(
     if taken := sorted(set(keywords) & set(PREDICTION_COLUMNS)):
         todo = "call it otherwise; a table of predictions has columns of these names"
         raise UserError(f"a label cannot be called {taken[0]!r}", "labels: keywords", todo)
+    if scheme != "all":  # whose words are those of the corpus
+        _check_unseen(unseen, PRESETS.get(scheme, keywords))
+
+
+def _check_unseen(unseen: Sequence[str], words: Sequence[str]) -> None:
+    """Words that are not trained on are labels, and some labels are."""
+    strange = [word for word in unseen if word not in words]
+    if strange:
+        near = difflib.get_close_matches(strange[0], words, n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        todo = f"{hint}Name some of {', '.join(words)}"
+        raise UserError(f"unseen word {strange[0]} is no label", "labels: unseen", todo)
+    if unseen and set(words) <= set(unseen):
+        raise UserError("every word is unseen", "labels: unseen", "leave some to train on")
 
 
 def _part_of(n: int, share: float) -> int:
@@ -265,8 +288,10 @@ def _part_of(n: int, share: float) -> int:
     return math.ceil(round(n * share, 9))
 
 
-def _keywords(split: Split, own: pd.DataFrame, scheme: str, keywords: tuple[str, ...]) -> tuple[str, ...]:
-    """The words that are labels of their own; each has clips to train on."""
+def _keywords(
+    split: Split, own: pd.DataFrame, scheme: str, keywords: tuple[str, ...], unseen: Sequence[str]
+) -> tuple[str, ...]:
+    """The words that are labels of their own; each has clips to train on, those that are unseen aside."""
     spoken = sorted(own["word"].unique())
     words = keywords if scheme == "keywords" else PRESETS.get(scheme, tuple(spoken))
 
@@ -280,7 +305,8 @@ def _keywords(split: Split, own: pd.DataFrame, scheme: str, keywords: tuple[str,
         near = {word: difflib.get_close_matches(word, free, n=1) for word in absent}
         hints = [f"did you mean {found[0]} for {word}?" for word, found in near.items() if found]
         raise UserError(f"the corpus has no {', '.join(absent)}", where, " ".join([*hints, keep]))
-    lacking = [word for word in words if word not in trained]
+    _check_unseen(unseen, words)
+    lacking = [word for word in words if word not in trained and word not in unseen]
     if lacking:
         raise UserError(f"no training clips for {', '.join(lacking)}", where, keep)
     return words

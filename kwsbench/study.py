@@ -57,7 +57,10 @@ class Cell:
     @property
     def parts(self) -> dict[str, Any]:
         """All that the result depends on, JSON-able; neither limits, nor the entry's name, nor the other cells."""
-        return {name: value for name, value in asdict(self).items() if name not in ("entry", "setting", "limits")}
+        found = {name: value for name, value in asdict(self).items() if name not in ("entry", "setting", "limits")}
+        if not found["labels"].get("unseen"):  # the same cell as before there was this setting
+            found["labels"].pop("unseen", None)
+        return found
 
     @property
     def id(self) -> str:
@@ -75,8 +78,8 @@ class Cell:
 
     @property
     def labels_name(self) -> str:
-        """The scheme of the labels."""
-        return str(self.labels.get("scheme", ""))
+        """The scheme of the labels, and whether there are some that nothing is trained on."""
+        return str(self.labels.get("scheme", "")) + ("+unseen" if self.labels.get("unseen") else "")
 
     def key(self, task_fingerprint: str, recordings_fingerprint: str, versions: Mapping[str, object]) -> str:
         """SHA-256 (hex) over the settings, the task, what is in the recordings, and the versions of the rooms."""

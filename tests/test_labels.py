@@ -247,6 +247,63 @@ def test_keywords_without_training_clips_are_named_with_those_to_keep():
     assert "keywords: [yes, go]" in caught.value.todo and "split official" in caught.value.where
 
 
+# -- words that are never trained on -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "settings", [{"scheme": "all"}, {"scheme": "keywords", "keywords": ("yes", "no", "cat", "bed")}]
+)
+def test_unseen_words_are_labels_of_the_test_alone(small, settings):
+    whole, task = (label_split(small, noise=NOISE, **settings, **more) for more in ({}, {"unseen": ("cat", "no")}))
+    assert task.labels == whole.labels and task.targets == whole.targets and task.target_label == whole.target_label
+    found = counts(task)
+    assert found["cat"] == (0, 0, 3) and found["no"] == (0, 0, 11) and found["yes"] == SMALL["yes"]
+    test = task.rows["side"] == "test"
+    pd.testing.assert_frame_equal(
+        task.rows[test].reset_index(drop=True), whole.rows[whole.rows["side"] == "test"].reset_index(drop=True)
+    )
+    named = [label for label in task.labels if label in ("cat", "no")]
+    assert f"in the test alone, never trained on: {', '.join(named)}" in task.notes
+    assert task.fingerprint != whole.fingerprint
+
+
+def test_unseen_words_are_not_unknown_and_shares_are_of_the_words_that_are_heard(small):
+    task = two(small, keywords=("yes", "no"), unseen=("no",))
+    assert counts(task)["unknown"] == (3, 2, 2) and counts(task)["silence"] == (3, 2, 2)
+    assert not (task.rows["word"][task.rows["label"] == "unknown"] == "no").any()
+    assert two(small, keywords=("yes", "no"), unseen=()).fingerprint == two(small, keywords=("yes", "no")).fingerprint
+
+
+def test_unseen_words_stay_so_where_a_model_trains_on_other_unknowns(small):
+    task = two(small, unseen=("no",))
+    mixed = with_training(task, two(small, unseen=("no",), unknown="words"))
+    assert counts(mixed)["no"] == (0, 0, 11)
+    assert [note for note in mixed.notes if "never trained on" in note] == ["in the test alone, never trained on: no"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "what", "todo"),
+    [
+        ({"unseen": ["noo"]}, "unseen word noo is no label", "did you mean no?"),
+        ({"unseen": ["bed"]}, "unseen word bed is no label", "Name some of yes, no"),
+        ({"unseen": ["unknown"]}, "unseen word unknown is no label", "Name some of yes, no"),
+        ({"unseen": ["no", "yes"]}, "every word is unseen", "leave some"),
+        ({"scheme": "all", "keywords": (), "unseen": ["bat"]}, "unseen word bat is no label", "did you mean cat?"),
+        ({"scheme": "kws12", "keywords": (), "unseen": ["bed"]}, "unseen word bed is no label", "Name some of yes"),
+    ],
+)
+def test_unseen_words_have_to_be_some_of_the_labels(small, settings, what, todo):
+    with pytest.raises(UserError) as caught:
+        two(small, **settings)
+    assert what in caught.value.what and todo in caught.value.todo
+
+
+def test_a_word_without_training_clips_may_be_unseen():
+    split = split_of({"yes": (5, 2, 2), "on": (0, 2, 2), "go": (4, 1, 1)})
+    task = label_split(split, noise=NOISE, scheme="keywords", keywords=["yes", "on", "go"], unseen=["on"])
+    assert counts(task)["on"] == (0, 0, 2)
+
+
 # -- unknown -----------------------------------------------------------------------------------------------------------
 
 

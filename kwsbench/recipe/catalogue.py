@@ -90,6 +90,16 @@ class Catalogue:
         cls = model_class(name)
         return cls, settings_of(cls)
 
+    def spells(self, name: str) -> bool:
+        """Whether a model can answer a label that it has no training clips of."""
+        return getattr(self.model(name)[0], "open_vocabulary", False)
+
+    @cached_property
+    def spelling_models(self) -> list[str]:
+        from kwsbench.models import MODELS
+
+        return [name for name in MODELS if self.spells(name)]
+
     def frontend_of(self, cls: type) -> dict[str, Setting]:
         """The settings of the frontend, with the defaults that a model wants.
 

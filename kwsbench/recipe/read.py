@@ -131,14 +131,17 @@ class _Resolver:
             where = tree.value["study"].where if "study" in tree.value else str(path)
             self.report(where, "study", f"{shown(top['study'])}: expected {_NAME_FORM}", "it names a folder")
         items = tree.value
+        labels = self.several(items.get("labels"), self.catalogue.labels, "labels", self.catalogue.check_labels)
+        models = self.models(items.get("models"), tree.where)
+        self.refuse_unseen(labels, models, items)
         return Recipe(
             study=top["study"],
             seed=top["seed"],
             seeds=self.seeds(items.get("seeds"), top["seeds"]),
             corpora=self.corpora(items["corpora"]),
             splits=self.several(items.get("splits"), self.catalogue.splits, "splits", self.catalogue.check_split),
-            labels=self.several(items.get("labels"), self.catalogue.labels, "labels", self.catalogue.check_labels),
-            models=self.models(items.get("models"), tree.where),
+            labels=labels,
+            models=models,
             limits=Limits(**self.limits(items.get("limits"), self.catalogue.limits, "limits")),
             keep_models=top["keep_models"],
             path=path,
@@ -220,6 +223,18 @@ class _Resolver:
             if entry is not None:
                 entries[name] = entry
         return entries
+
+    def refuse_unseen(
+        self, labels: tuple[dict[str, Any], ...], models: Mapping[str, Entry], items: Mapping[str, Located]
+    ) -> None:
+        """Words without training clips are for models that spell."""
+        words = sorted({word for one in labels for word in one["unseen"]})
+        for name, entry in models.items() if words else ():
+            if not self.catalogue.spells(entry.model):
+                what = f"{entry.model} cannot answer what it has no training clips of: {', '.join(words)}"
+                able = ", ".join(self.catalogue.spelling_models)
+                hint = f"leave it out, or leave out labels.unseen; it is for models that spell: {able}"
+                self.report(items["models"].value[name].key_where, f"models.{name}", what, hint)
 
     def entry(self, name: str, found: Located) -> Entry | None:
         at = f"models.{name}"
