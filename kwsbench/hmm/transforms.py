@@ -196,5 +196,5 @@ def applied(frames: np.ndarray, transform: np.ndarray) -> np.ndarray:
     """float32 (n, out): frames (n, dims) by A (out, dims), or by [A, b] (out, dims + 1)."""
     matrix = transform.astype(np.float32)
     if transform.shape[1] == frames.shape[1]:
-        return frames.astype(np.float32) @ matrix.T
-    return frames.astype(np.float32) @ matrix[:, :-1].T + matrix[:, -1]
+        return frames.astype(np.float32, copy=False) @ matrix.T
+    return frames.astype(np.float32, copy=False) @ matrix[:, :-1].T + matrix[:, -1]

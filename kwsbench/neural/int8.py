@@ -1,8 +1,8 @@
 """What a network would answer in eight bits: products of whole numbers, simulated in float32.
 
 Jacob et al., "Quantization and training of neural networks for efficient integer-arithmetic-only inference", CVPR 2018,
-arXiv 1712.05877, after training: weights of each output channel are symmetric about zero in [−127, 127]; what comes into
-a convolution or a linear layer has one range, from the least and the largest value that calibration clips bring there.
+arXiv 1712.05877, after training: weights of each output channel are symmetric about zero in [−127, 127]; what comes
+into a convolution or a linear layer has one range, from the least and the largest value that calibration clips bring.
 Everything else stays as it is, as do the matrices of recurrent layers, which torch hides in one operation.
 """
 
