@@ -62,10 +62,16 @@ class Chain:
         leaving = np.stack([stayed, onward, skipped, *([ended] if self.final == "last" else [])])
         arcs = self.arcs.copy()
         rows = [STAY, NEXT, SKIP, END][: len(leaving)]
-        for s in range(self.n_states):
-            allowed = self.arcs[rows, s] > NEVER
-            if leaving[allowed, s].sum() > LEAST:
-                arcs[np.array(rows)[allowed], s] = np.log(_shares(leaving[allowed, s]))
+        allowed = self.arcs[rows] > NEVER
+        totals = np.where(allowed, leaving, 0.0).sum(axis=0)
+        shares = leaving / np.where(totals > LEAST, totals, 1.0)
+        seen, low = totals > LEAST, (allowed & (shares < LEAST)).any(axis=0)
+        plain = allowed & (seen & ~low)
+        found = arcs[rows]
+        found[plain] = np.log(shares[plain])
+        for state in np.flatnonzero(seen & low):
+            found[allowed[:, state], state] = np.log(_shares(leaving[allowed[:, state], state]))
+        arcs[rows] = found
         first = self.arcs[START] > NEVER
         if started[first].sum() > LEAST:
             arcs[START, first] = np.log(_shares(started[first]))

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cache
 from typing import TypeVar
 
 import numpy as np
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from kwsbench.hmm import kernels
 from kwsbench.hmm.chains import Chain, joined
@@ -206,7 +208,7 @@ def expect_all(
 def density_sums(frames: Frames, parts: Iterable[Chunk], states: np.ndarray, n_states: int) -> np.ndarray:
     """float64 (states, terms): sums of terms of the frames aligned to each state; ``states`` as for ``explained``."""
     sums = np.zeros((n_states, n_terms(frames.values.shape[1], frames.covariance)))
-    with threadpool_limits(limits=1):  # products this small only lose by threads
+    with one_core():  # products this small only lose by threads
         for chunk in parts:
             terms = frames.terms(chunk)
             member = np.zeros((len(terms), n_states), terms.dtype)
@@ -259,9 +261,20 @@ def best_paths(
     return np.concatenate(clips), np.concatenate(found)
 
 
+def one_core() -> AbstractContextManager[object]:
+    """Inside it, a matrix product takes one core."""
+    return _pools().limit(limits=1)
+
+
+@cache
+def _pools() -> ThreadpoolController:
+    """Looked for once: to search all loaded libraries takes as long as a fifth of a pass over ten words."""
+    return ThreadpoolController()
+
+
 def side_by_side(work: Callable[[Part], Result], parts: Sequence[Part], threads: int) -> list[Result]:
     """``work`` on every part, so many at once, each on one core; results in the parts' order whatever comes first."""
-    with threadpool_limits(limits=1):
+    with one_core():
         if threads <= 1 or len(parts) <= 1:
             return [work(part) for part in parts]
         with ThreadPoolExecutor(min(threads, len(parts))) as pool:
