@@ -37,10 +37,10 @@ def lda(frames: np.ndarray, classes: np.ndarray, n_dims: int) -> np.ndarray:
     counts, sums, second = np.zeros(n_classes), np.zeros((n_classes, dims)), np.zeros((dims, dims))
     for begin in range(0, len(frames), 1 << 15):
         block, of = frames[begin : begin + (1 << 15)].astype(np.float64), classes[begin : begin + (1 << 15)]
-        member = np.zeros((len(block), n_classes))
-        member[np.arange(len(block)), of] = 1
-        counts += member.sum(axis=0)
-        sums += member.T @ block
+        order = np.argsort(of, kind="stable")
+        present, first = np.unique(of[order], return_index=True)
+        counts += np.bincount(of, minlength=n_classes)
+        sums[present] += np.add.reduceat(block[order], first)
         second += block.T @ block
     seen = counts > 0
     means, shares = sums[seen] / counts[seen, None], counts[seen] / counts.sum()
