@@ -29,7 +29,6 @@ from kwsbench.features import Frontend
 from kwsbench.models import MODELS, model_class
 from kwsbench.models.light_cnn import LightCNN
 from kwsbench.models.network import Network
-from kwsbench.networks.spectrogram_cnn import SpectrogramCNN
 from kwsbench.neural.augment import Augmentation
 from kwsbench.neural.batches import Batches
 from kwsbench.neural.schedule import Schedule
@@ -50,7 +49,7 @@ class NoiseClips:
     wave_lengths: np.ndarray
     noise_waves: list[np.ndarray]
     frontend: Frontend
-    labels: tuple[str, ...] = tuple("one two three four five six seven eight nine zero yes no".split())
+    labels: tuple[str, ...] = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go", "one", "two")
     n_labels: int = N_LABELS
 
     def __len__(self) -> int:
@@ -120,7 +119,7 @@ class VariedDataset(Dataset):
 def plain_loop(
     clips: NoiseClips, batch: int, settings: Augmentation, workers: int, network: Network | None = None
 ) -> Callable[[float], float]:
-    """A function of seconds that trains so long and returns clips per second; without ``network``, light_cnn's layers."""
+    """A function of seconds that trains so long and returns clips per second; ``network`` None: light_cnn's layers."""
     data: Dataset = (
         VariedDataset(clips, settings, network.input if network else "features")
         if settings.on
