@@ -3,14 +3,17 @@
 Source: the public kernel "WavCeption V1: a 1-D Inception approach" (TensorFlow Speech Recognition Challenge, 2018).
 Branches that only differ in their weights are computed together: the four 1 × 1 convolutions that read the normalised
 input are one convolution whose channels are sliced afterwards. Mathematics, parameter count and start are the
-original's: batch normalisation is per channel, so normalising slices together or apart is the same. The pool branches
-take few passes over memory on a CPU in float32, see ``pools``. Signals are kept as (n, channels, 1, samples) with
-channels last in memory, where torch's pools and 1 × 1 convolutions are vectorised.
+original's: batch normalisation is per channel, so normalising slices together or apart is the same. Signals are kept as
+(n, channels, 1, samples) with channels last in memory, where torch's pools and 1 × 1 convolutions are vectorised.
+
+On a CPU in float32 the blocks are computed by ``inception_cpu``, in few passes over memory; ``forward`` as it is
+written here is what runs on a GPU and in other precisions, and what the passes are tested against.
 """
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
 EPSILON = 1e-5
 BRANCH_WIDTH = 16  # channels of the reductions and of each pool branch
@@ -29,6 +32,21 @@ def _conv(channels: int, filters: int, kernel: int) -> nn.Conv2d:
     return conv
 
 
+def _in_passes(x: Tensor, training: bool) -> bool:
+    """Whether ``inception_cpu`` is for this: not where somebody watches torch's operations, say to count them."""
+    if x.device.type != "cpu" or x.dtype != torch.float32 or torch.is_autocast_enabled("cpu"):
+        return False
+    if torch.compiler.is_compiling() or is_in_torch_dispatch_mode():
+        return False
+    return training or not torch.is_grad_enabled()  # gradients on known statistics are not worth passes of their own
+
+
+def _passes(layers: list[nn.Module], x: Tensor) -> Tensor:
+    from kwsbench.networks.inception_cpu.stack import run
+
+    return run(layers, x[:, :, 0].transpose(1, 2)).transpose(1, 2)[:, :, None]
+
+
 class Inception1d(nn.Module):
     """(n, channels, 1, samples) → (n, 112·depth + 64, 1, samples).
 
@@ -44,7 +62,6 @@ class Inception1d(nn.Module):
         super().__init__()
         narrow, wide = BRANCH_WIDTH * depth, 2 * BRANCH_WIDTH * depth
         self.out_channels = narrow + 3 * wide + 4 * BRANCH_WIDTH
-        self.decay = decay
         self.splits = [narrow, BRANCH_WIDTH, BRANCH_WIDTH, BRANCH_WIDTH]
         self.norm_input = _norm(channels, decay)
         self.reduce = _conv(channels, sum(self.splits), 1)  # branch 1 and the first halves of branches 2 to 4
@@ -57,6 +74,8 @@ class Inception1d(nn.Module):
         self.pool = nn.ModuleList(_conv(channels, BRANCH_WIDTH, 1) for _ in range(4))
 
     def forward(self, x: Tensor) -> Tensor:
+        if _in_passes(x, self.training):
+            return _passes([self], x)
         x = self.norm_input(x)  # (n, c, 1, t)
         reduced = F.relu(self.norm_reduce(self.reduce(x)))  # (n, 16·depth + 48, 1, t)
         first, *rest = reduced.split(self.splits, dim=1)
@@ -66,8 +85,6 @@ class Inception1d(nn.Module):
 
     def _pools(self, x: Tensor) -> Tensor:
         """The four pool branches: (n, c, 1, t) → (n, 64, 1, t)."""
-        if x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu"):
-            return self._pools_in_few_passes(x)
         pooled = [
             F.max_pool2d(x, (1, 3), 1, (0, 1)),
             F.max_pool2d(x, (1, 5), 1, (0, 2)),
@@ -77,26 +94,12 @@ class Inception1d(nn.Module):
         branches = [conv(norm(p)) for conv, norm, p in zip(self.pool, self.norm_pool, pooled, strict=True)]
         return torch.cat(branches, dim=1)
 
-    def _pools_in_few_passes(self, x: Tensor) -> Tensor:
-        from kwsbench.networks.pools import PoolBranches
 
-        def stacked(layers: nn.ModuleList, name: str) -> Tensor:
-            return torch.stack([getattr(layer, name) for layer in layers])
-
-        n, c, _, t = x.shape
-        signal = x.permute(0, 2, 3, 1).reshape(n, t, c).contiguous()
-        weight = stacked(self.pool, "weight")[:, :, :, 0, 0]
-        affine = stacked(self.norm_pool, "weight"), stacked(self.norm_pool, "bias")
-        known: tuple[Tensor | None, Tensor | None] = (None, None)
-        if not self.training:
-            known = stacked(self.norm_pool, "running_mean"), stacked(self.norm_pool, "running_var")
-        out, mean, variance = PoolBranches.apply(signal, weight, stacked(self.pool, "bias"), *affine, *known, EPSILON)
-        if self.training:
-            for layer, own_mean, own_variance in zip(self.norm_pool, mean, variance, strict=True):
-                layer.get_buffer("running_mean").lerp_(own_mean, 1 - self.decay)
-                layer.get_buffer("running_var").lerp_(own_variance * (n * t / (n * t - 1)), 1 - self.decay)
-                layer.get_buffer("num_batches_tracked").add_(1)
-        return out.permute(0, 2, 1)[:, :, None]
+def through(layers: nn.Sequential, x: Tensor) -> Tensor:
+    """(n, c, 1, samples) → (n, c', 1, samples') through blocks, and max pools of 2 behind some of them."""
+    if _in_passes(x, layers.training):
+        return _passes(list(layers), x)
+    return layers(x.contiguous(memory_format=torch.channels_last))
 
 
 class WavCeptionNet(nn.Module):
@@ -129,7 +132,6 @@ class WavCeptionNet(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def forward(self, waves: Tensor) -> Tensor:
-        x = waves[:, None, None, :].contiguous(memory_format=torch.channels_last)  # (n, 1, 1, samples)
-        x = self.blocks(x)  # (n, 512, 1, samples / 512)
+        x = through(self.blocks, waves[:, None, None, :])  # (n, 512, 1, samples / 512)
         x = F.relu(self.dense(self.norm_flat(x.flatten(1))))  # (n, 128)
         return self.out(self.norm_dense(x))
