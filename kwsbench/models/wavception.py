@@ -9,7 +9,7 @@ from kwsbench.models.network import Network
 if TYPE_CHECKING:
     from torch import nn
 
-VERSION = 1
+VERSION = 2
 
 
 class WavCeption(Network):

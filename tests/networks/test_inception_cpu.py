@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from numba import njit
 from torch.nn import functional as F
 
 from kwsbench.networks.inception_cpu import compiled, folding, tiles, vectors
@@ -53,7 +54,7 @@ def pools_of(x: torch.Tensor) -> list[torch.Tensor]:
 def test_moments_of_a_tile_and_its_pools(t):
     x = drawn(t, 32) + 50  # far from zero
     parts = np.empty((5, 2, 32), np.float32)
-    tiles.pool_moments(padded(x, 2), 0, 32, 0, t, t, parts, 0)
+    tiles.pool_moments(padded(x, 2), 32, 0, t, t, parts, 0)
     for (mean, deviations), wanted in zip(parts, [x, *pools_of(torch.from_numpy(x).double())], strict=True):
         wanted = np.asarray(wanted, float)
         np.testing.assert_allclose(mean, wanted.mean(0), rtol=1e-6)
@@ -107,20 +108,31 @@ def test_gradients_of_pools(t, ties):
         tile[: rows + 8] = padded(x, 4)[begin : end + 8]
         for place, gradient in zip((three, five), gradients, strict=True):
             tile[place : place + rows + 4] = np.pad(gradient, ((2, 2), (0, 0)))[begin : end + 4]
-        tiles.give_maxima(tile, 0, c, begin, end, t, three * c, five * c, own * c, through[:4])
-        tiles.give_averages(tile, 0, c, begin, end, t, own * c, through[4:])
+        tiles.give_maxima(tile, c, begin, end, t, three * c, five * c, own * c, through[:4])
+        tiles.give_averages(tile, c, begin, end, t, own * c, through[4:])
         found[begin:end] = tile[own:]
     np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-4)
 
 
-def test_jobs_share_the_work_and_hand_on_errors():
+def test_jobs_have_shares_or_turns_and_hand_on_errors():
     done = [0] * 5
-    compiled.in_jobs(lambda job, jobs, factor: done.__setitem__(job, factor * jobs), 5, 2)
+    compiled.in_shares(lambda job, jobs, factor: done.__setitem__(job, factor * jobs), 5, 2)
     assert done == [10] * 5
+
+    @njit(nogil=True)
+    def count(job, turns, taken):
+        turn = compiled.next_turn(turns)
+        while turn < len(taken):
+            taken[turn] += 1
+            turn = compiled.next_turn(turns)
+
+    taken = np.zeros(1000, int)
+    compiled.in_turns(count, 3, taken)
+    assert (taken == 1).all()
 
     def fails(job: int, jobs: int) -> None:
         if job:
             raise ValueError("job 1")
 
     with pytest.raises(ValueError, match="job 1"):
-        compiled.in_jobs(fails, 2)
+        compiled.in_shares(fails, 2)

@@ -8,13 +8,12 @@ import torch
 from torch import Tensor
 
 from kwsbench.networks.inception_cpu import folding, passes
-from kwsbench.networks.inception_cpu.compiled import in_jobs
+from kwsbench.networks.inception_cpu.compiled import in_turns
 from kwsbench.networks.inception_cpu.passes import POOLS, REST, WIDTH
 from kwsbench.networks.inception_cpu.vectors import LANES, LOWEST
 
 TILE = 100_000  # numbers of a tile and of what is made of it: they stay in the second-level cache
 LEAST = 64  # rows that are worth a thread
-NORMS = ("norm_input", "norm_pool.0", "norm_pool.1", "norm_pool.2", "norm_pool.3", "norm_reduce", "norm_expand")
 Array = np.ndarray
 Planes = tuple[Array, Array, Array]
 
@@ -33,15 +32,17 @@ def array(value: Tensor) -> Array:
 
 @dataclass
 class Signal:
-    """Three planes (n, t, …), of which a reader sees max(scale·raw + shift, floor)."""
+    """Three planes (n, t, …), of which a reader sees max(scale·raw + shift, floor), of ``pool`` rows the largest."""
 
     raw: Planes
     reading: Array  # (3, c), scale, shift, floor
+    pool: int = 1
 
     @property
     def shape(self) -> tuple[int, int, int]:
+        """Clips, steps and channels that a reader sees."""
         n, t, _ = self.raw[0].shape
-        return n, t, self.reading.shape[1]
+        return n, t // self.pool, self.reading.shape[1]
 
     @property
     def jobs(self) -> int:
@@ -81,15 +82,17 @@ def of_tensor(x: Tensor) -> Signal:
 
 def read(x: Signal) -> Tensor:
     """(n, t, c) as readers see it."""
-    y = torch.empty(x.shape)
-    in_jobs(passes.read, x.jobs, x.raw, x.reading, y.numpy())
+    n, t, c = x.shape
+    y, reading = torch.empty(n, t, c), np.zeros((5, c), np.float32)
+    reading[:3], reading[3] = x.reading, 1
+    in_turns(passes.read, x.jobs, x.raw, x.pool, reading, y.numpy())
     return y
 
 
 def halved(x: Signal) -> Signal:
     """Behind a max pool of 2."""
     y = x.like(x.shape[1] // 2)
-    in_jobs(passes.halve, x.jobs, x.raw, x.reading, y)
+    in_turns(passes.halve, x.jobs, x.raw, x.reading, y)
     return plain(y)
 
 
@@ -106,7 +109,7 @@ class Moments:
     expand: Array  # (2, 96·depth)
 
     def in_order(self) -> tuple[list[Array], list[Array]]:
-        """Means, and variances, in the order of ``NORMS``."""
+        """Means, and variances, in the order of ``Weights.norms``."""
         means, variances = ([self.input[i], *self.pool[i], self.reduce[i], self.expand[i]] for i in (0, 1))
         return means, variances
 
@@ -116,6 +119,15 @@ class Weights:
 
     def __init__(self, block: Any) -> None:
         self.block = block
+        self.norms = [block.norm_input, *block.norm_pool, block.norm_reduce, block.norm_expand]
+        names = ["norm_input", *(f"norm_pool.{i}" for i in range(4)), "norm_reduce", "norm_expand", "reduce"]
+        names += [f"expand.{j}" for j in range(3)] + [f"pool.{i}" for i in range(4)]
+        layers = [*self.norms, block.reduce, *block.expand, *block.pool]
+        self.parameters = {
+            f"{name}.{kind}": getattr(layer, kind)
+            for name, layer in zip(names, layers, strict=True)
+            for kind in ("weight", "bias")
+        }
         self.channels = block.norm_input.num_features
         self.c = self.channels + -self.channels % LANES
         self.gamma, self.beta = self.over_input(block.norm_input.weight), self.over_input(block.norm_input.bias)
@@ -198,7 +210,7 @@ def forward_block(x: Signal, w: Weights) -> tuple[Signal, Kept]:
     step, tiles = x.step(3 * c)
     parts = empty(n, tiles, 1, 2, w.narrow + REST)
     scratch = empty(jobs, (3 * step + 4) * (c + LANES) + (step + 4) * 2 * WIDTH)
-    in_jobs(passes.reduce, jobs, x.raw, reading, first, rest, pools, step, scratch, out, reduced, parts)
+    in_turns(passes.reduce, jobs, x.raw, reading, first, rest, pools, step, scratch, out, reduced, parts)
     of_reduce = folding.moments_of(parts, t, step)[:, 0]
     reduce_means = of_reduce[0].copy()
     of_reduce[0] += lack
@@ -207,7 +219,7 @@ def forward_block(x: Signal, w: Weights) -> tuple[Signal, Kept]:
     step, tiles = x.step(3 * w.wide + 2 * REST)
     parts = empty(n, tiles, 1, 2, 3 * w.wide)
     scratch = empty(jobs, (step + 2 * w.kernels.max()) * REST)
-    in_jobs(passes.expand, jobs, reduced, opening, w.kernels, w.taps, step, scratch, out[1], parts)
+    in_turns(passes.expand, jobs, reduced, opening, w.kernels, w.taps, step, scratch, out[1], parts)
     of_expand = folding.moments_of(parts, t, step)[:, 0]
     expand_means = of_expand[0].copy()
     of_expand[0] += w.expand_bias
@@ -226,8 +238,8 @@ def score_block(x: Signal, w: Weights) -> Signal:
     out, (step, _) = _room(x, w), x.step(3 * c)
     rows, row = step + 2 * max(2, w.kernels.max() // 2), c + LANES
     scratch = empty(jobs, rows * row + max(2 * step * row + (step + 4) * 2 * WIDTH, rows * 2 * REST))
-    arrays = x.raw, reading, first, rest, pools, opening, w.kernels, w.taps
-    in_jobs(passes.whole_block, jobs, *arrays, step, scratch, out)
+    arrays = x.raw, x.pool, reading, first, rest, pools, opening, w.kernels, w.taps
+    in_turns(passes.whole_block, jobs, *arrays, step, scratch, out)
     return _seen(out, w, moments.expand, reduce_norm, pool_lack)
 
 
@@ -237,7 +249,7 @@ def survey(x: Signal, sign: Array) -> Array:
     step, tiles = x.step(c)
     parts, scratch = empty(n, tiles, 5, 2, c), empty(x.jobs, (step + 4) * c)
     reading = np.concatenate([x.reading, sign[None], np.zeros((1, c), np.float32)])
-    in_jobs(passes.survey, x.jobs, x.raw, reading, step, scratch, parts)
+    in_turns(passes.survey, x.jobs, x.raw, reading, step, scratch, parts)
     return folding.moments_of(parts, t, step)
 
 

@@ -5,7 +5,7 @@ import numpy as np
 from kwsbench.networks.inception import EPSILON
 from kwsbench.networks.inception_cpu import folding, passes_back
 from kwsbench.networks.inception_cpu.block import Array, Kept, Planes, empty
-from kwsbench.networks.inception_cpu.compiled import in_jobs
+from kwsbench.networks.inception_cpu.compiled import in_shares, in_turns
 from kwsbench.networks.inception_cpu.passes import POOLS, REST, WIDTH
 from kwsbench.networks.inception_cpu.vectors import LANES
 
@@ -17,7 +17,7 @@ def sums_of(k: Kept, grad: Planes) -> Array:
     about, (n, _, c) = k.about_norms(), k.out.shape
     step, tiles = k.out.step(2 * c)
     parts = empty(n, tiles, 2, about.shape[1])
-    in_jobs(passes_back.sums, k.out.jobs, k.out.raw, grad, about, step, parts)
+    in_turns(passes_back.sums, k.out.jobs, k.out.raw, grad, about, step, parts)
     return folding.sums_of(parts)
 
 
@@ -26,7 +26,7 @@ def unhalved(k: Kept, grad: Planes) -> tuple[Planes, Array]:
     about, (n, t, c) = k.about_norms(), k.out.shape
     step, tiles = k.out.step(3 * c)
     out, parts = k.out.like(t), empty(n, tiles, 2, about.shape[1])
-    in_jobs(passes_back.unhalve, k.out.jobs, k.out.raw, k.out.reading, grad, out, about, step, parts)
+    in_turns(passes_back.unhalve, k.out.jobs, k.out.raw, k.out.reading, grad, out, about, step, parts)
     return out, folding.sums_of(parts)
 
 
@@ -68,7 +68,7 @@ def backward_block(
     about_x = before.about_norms() if before else np.zeros((3, 0), np.float32)
     grad_x, parts = k.x.like(t), empty(n, tiles, 2, about_x.shape[1])
     scratch = empty(jobs, (4 * step + 16) * (c + LANES) + step * wide)
-    in_jobs(
+    in_turns(
         passes_back.reduce_back, jobs, k.x.raw, k.reading, *gradients, *through, step, scratch, grad_x, about_x, parts
     )
     return found, grad_x, folding.sums_of(parts) if before else None
@@ -85,7 +85,7 @@ def _expand_back(k: Kept, grad: Array, sums: Array) -> tuple[Gradients, Array, A
     scratch = empty(jobs, (step + 2 * w.kernels.max()) * (w.wide + REST))
     out, of_taps, parts = empty(n, t, REST), np.zeros((jobs, taps.size), np.float32), empty(n, tiles, 2, REST)
     arrays = k.out.raw[1], grad, about, k.reduced, opening, w.kernels, taps
-    in_jobs(passes_back.expand_back, jobs, *arrays, step, scratch, out, of_taps, parts)
+    in_shares(passes_back.expand_back, jobs, *arrays, step, scratch, out, of_taps, parts)
     found, whole = {"norm_expand.weight": of_gamma, "norm_expand.bias": sums[0]}, of_taps.sum(0)
     for j, weight in enumerate(w.expand):
         own, whole = whole[: weight.size], whole[weight.size :]
@@ -100,5 +100,5 @@ def _products(k: Kept, gradients: tuple[Array, ...]) -> tuple[Array, Array]:
     step, tiles = k.x.step(3 * c + wide)
     products, parts = np.zeros((jobs, c * (wide + 2 * WIDTH)), np.float32), empty(n, tiles, 1, POOLS)
     scratch = empty(jobs, (3 * step + 4) * (c + LANES) + step * wide)
-    in_jobs(passes_back.reduce_products, jobs, k.x.raw, k.reading, *gradients, step, scratch, products, parts)
+    in_shares(passes_back.reduce_products, jobs, k.x.raw, k.reading, *gradients, step, scratch, products, parts)
     return products, folding.sums_of(parts)[0].reshape(4, WIDTH)

@@ -84,7 +84,7 @@ def folded(
 
     Returns (7, c), from what is in memory to u, and means of its maxima: they may be much larger than the deviations,
     of which little would be left in a difference behind the convolution; convolutions of u, (c, 16·depth), (c, 48) and
-    (c, 64); what the former two lack to be those of the normalised input, (16·depth + 48,), and the last, (64,).
+    (c, 64), flat; what the former two lack to be those of the normalised input, (16·depth + 48,), and the last, (64,).
     """
     columns, c = reduce.shape
     reading = np.empty((7, c), F32)
@@ -111,7 +111,7 @@ def folded(
             rest[q, o] = reduce[columns - REST + o, q] * size
         for o in range(columns):
             lack[o] += reduce[o, q] * beta[q]
-    return reading, first, rest, pools, lack, pool_lack
+    return reading, first.reshape(-1), rest.reshape(-1), pools.reshape(-1), lack, pool_lack
 
 
 @compiled
@@ -199,8 +199,8 @@ def to_input(
 ) -> Any:  # fmt: skip
     """What ``reduce_back`` multiplies with. a : (c,), γ/σ of the input. own : (c,), factor of u itself.
 
-    Returns (columns + 32, c + 16) of the convolutions of u and of the averages, (32, c + 16) of the maxima, and what
-    comes through the statistics of maxima (4, c) and averages (5, c): offset and slope of each, and ``own``.
+    Returns, flat, (columns + 32, c + 16) of the convolutions of u and of the averages, and (32, c + 16) of the maxima;
+    what comes through the statistics of maxima (4, c) and averages (5, c): offset and slope of each, and ``own``.
     """
     columns, c = reduce.shape
     matrix = np.zeros((columns + 2 * WIDTH, c + LANES), F32)
@@ -222,4 +222,4 @@ def to_input(
             through[i % 2 * 2, q] = scale * of_ones[i, q] - slope * pool_means[i, q]
             through[i % 2 * 2 + 1, q] = slope
     through_averages[4] = own
-    return matrix, maxima, through_maxima, through_averages
+    return matrix.reshape(-1), maxima.reshape(-1), through_maxima, through_averages

@@ -1,10 +1,14 @@
-"""The passes of WavCeption's blocks over the signals of a batch, backwards; see ``passes``."""
+"""The passes of WavCeption's blocks over the signals of a batch, backwards; see ``passes``.
+
+Where sums of products grow over many tiles, ``job`` of ``jobs`` takes its share of them: the order of the sums is not
+left to chance.
+"""
 
 from typing import Any
 
 import numpy as np
 
-from kwsbench.networks.inception_cpu.compiled import compiled
+from kwsbench.networks.inception_cpu.compiled import compiled, next_turn
 from kwsbench.networks.inception_cpu.passes import POOLS, REST, WIDTH, open_rest
 from kwsbench.networks.inception_cpu.tiles import fetch, give_averages, give_maxima, gradient_sums, maxima, spread
 from kwsbench.networks.inception_cpu.vectors import (
@@ -22,16 +26,18 @@ F32 = np.float32
 
 
 @compiled
-def sums(job: int, jobs: int, raw: Any, grad: Any, about: Any, step: int, parts: Any) -> None:
+def sums(job: int, turns: Any, raw: Any, grad: Any, about: Any, step: int, parts: Any) -> None:
     """Sums of the gradient of a block's normalised channels, as ``gradient_sums`` has them.
 
     raw, grad : planes. about : (3, 112·depth). parts : (n, tiles, 2, 112·depth).
     """
     n, t, _ = raw[0].shape
     tiles = parts.shape[1]
-    for tile in range(job * n * tiles // jobs, (job + 1) * n * tiles // jobs):
+    tile = next_turn(turns)
+    while tile < n * tiles:
         clip, begin = tile // tiles, tile % tiles * step
         _sums(raw, grad, about, clip * t + begin, min(step, t - begin), parts, tile)
+        tile = next_turn(turns)
 
 
 @compiled
@@ -45,7 +51,7 @@ def _sums(raw: Any, grad: Any, about: Any, base: int, rows: int, parts: Any, til
 
 @compiled
 def unhalve(
-    job: int, jobs: int, raw: Any, reading: Any, grad: Any, out: Any, about: Any, step: int, parts: Any
+    job: int, turns: Any, raw: Any, reading: Any, grad: Any, out: Any, about: Any, step: int, parts: Any
 ) -> None:
     """From the gradient of a max pool of 2 to that of the block in front of it, and its sums.
 
@@ -54,7 +60,8 @@ def unhalve(
     """
     n, t, _ = raw[0].shape
     tiles = parts.shape[1]
-    for tile in range(job * n * tiles // jobs, (job + 1) * n * tiles // jobs):
+    tile = next_turn(turns)
+    while tile < n * tiles:
         clip, begin = tile // tiles, tile % tiles * step
         rows, first = min(step, t - begin), 0
         for p in range(3):
@@ -63,6 +70,7 @@ def unhalve(
             _larger_of_two(raw[p], at, grad[p], of, rows, c, reading, first, out[p])
             first += c
         _sums(raw, out, about, clip * t + begin, rows, parts, tile)
+        tile = next_turn(turns)
 
 
 @compiled
@@ -121,31 +129,22 @@ def expand_back(
     grad_weights : (jobs, …), each (kernel, 16, 32·depth). parts : (n, tiles, 2, 48), sums.
     """
     n, t, columns = raw.shape
-    tiles, margin = parts.shape[1], kernels.max() // 2
-    wide = columns // 3
-    own = job * grad_weights.shape[1]
+    tiles, margin, wide = parts.shape[1], kernels.max() // 2, columns // 3
+    h, own = scratch[job], grad_weights[job]
     for tile in range(job * n * tiles // jobs, (job + 1) * n * tiles // jobs):
         clip, begin = tile // tiles, tile % tiles * step
         end = min(begin + step, t)
         rows, more, at = end - begin, end - begin + 2 * margin, (clip * t + begin) * REST
-        h = job * scratch.shape[1]
-        e = h + more * REST
-        open_rest(reduced, clip * t * REST, begin - margin, end + margin, t, opening, scratch, h)
-        weight = 0
+        e, weight = more * REST, 0
+        open_rest(reduced, clip * t * REST, begin - margin, end + margin, t, opening, h, 0)
         for j in range(3):
-            of, depth = margin - kernels[j] // 2, kernels[j] * wide
-            of_h, to = h + (j * more + of) * WIDTH, at + j * WIDTH
-            _behind_norm(
-                raw, clip * t * columns + j * wide, columns, grad, begin - margin, end + margin, t, wide, about,
-                j * wide, scratch, e, wide,
-            )  # fmt: skip
-            multiply(
-                grad_reduced, to, REST, scratch, e + of * wide, wide, weights, weight, WIDTH, rows, WIDTH, depth, False
-            )
-            multiply_across(
-                grad_weights, own + weight, wide, scratch, of_h, WIDTH, scratch, e + margin * wide, wide,
-                kernels[j] * WIDTH, wide, rows, True,
-            )  # fmt: skip
+            of, depth, first = margin - kernels[j] // 2, kernels[j] * wide, j * wide
+            to, place = at + j * WIDTH, clip * t * columns + first
+            low, high = begin - margin, end + margin
+            _behind_norm(raw, place, columns, grad, low, high, t, wide, about, first, h, e, wide)
+            multiply(grad_reduced, to, REST, h, e + of * wide, wide, weights, weight, WIDTH, rows, WIDTH, depth, False)
+            of_h, of_e, width = (j * more + of) * WIDTH, e + margin * wide, kernels[j] * WIDTH
+            multiply_across(own, weight, wide, h, of_h, WIDTH, h, of_e, wide, width, wide, rows, True)
             weight += depth * WIDTH
         to = tile * 2 * REST
         gradient_sums(reduced, at, REST, grad_reduced, at, REST, rows, REST, opening, 0, parts, to)
@@ -178,23 +177,22 @@ def reduce_products(
     the convolutions and of the averages, (c, 16) of each maximum. parts : (n, tiles, 64), sums of ``pools``.
     """
     n, t, c = x[0].shape[0], x[0].shape[1], reading.shape[1]
-    tiles = parts.shape[1]
+    tiles, u, own = parts.shape[1], scratch[job], products[job]
     columns, row = about.shape[1] + 2 * WIDTH, c + LANES
-    u, own = job * scratch.shape[1], job * products.shape[1]
     for tile in range(job * n * tiles // jobs, (job + 1) * n * tiles // jobs):
         clip, begin = tile // tiles, tile % tiles * step
         end = min(begin + step, t)
         rows, pool = end - begin, (clip * t + begin) * POOLS
-        three = u + (rows + 4) * row
+        three = (rows + 4) * row
         five, d = three + rows * row, three + 2 * rows * row
-        fetch(scratch, u, row, x, clip, begin - 2, end + 2, reading)
-        _of_reductions(raw, grad, pools, reduced, grad_reduced, about, clip, begin, end, scratch, d)
-        multiply_across(products, own, columns, scratch, u + 2 * row, row, scratch, d, columns, c, columns, rows, True)
-        maxima(scratch, u, row, rows, reading, three, five)
-        to = own + c * columns
-        multiply_across(products, to, WIDTH, scratch, three, row, pools, pool, POOLS, c, WIDTH, rows, True)
+        fetch(u, 0, row, x, 1, clip, begin - 2, end + 2, reading)
+        _of_reductions(raw, grad, pools, reduced, grad_reduced, about, clip, begin, end, u, d)
+        multiply_across(own, 0, columns, u, 2 * row, row, u, d, columns, c, columns, rows, True)
+        maxima(u, 0, row, rows, reading, three, five)
+        to = c * columns
+        multiply_across(own, to, WIDTH, u, three, row, pools, pool, POOLS, c, WIDTH, rows, True)
         to += c * WIDTH
-        multiply_across(products, to, WIDTH, scratch, five, row, pools, pool + WIDTH, POOLS, c, WIDTH, rows, True)
+        multiply_across(own, to, WIDTH, u, five, row, pools, pool + WIDTH, POOLS, c, WIDTH, rows, True)
         for k in range(0, POOLS, LANES):
             total = fill(F32(0))
             for r in range(rows):
@@ -204,48 +202,47 @@ def reduce_products(
 
 @compiled
 def reduce_back(
-    job: int, jobs: int, x: Any, reading: Any, raw: Any, grad: Any, pools: Any, reduced: Any, grad_reduced: Any,
+    job: int, turns: Any, x: Any, reading: Any, raw: Any, grad: Any, pools: Any, reduced: Any, grad_reduced: Any,
     about: Any, weights: Any, pool_weights: Any, through_maxima: Any, through_averages: Any, step: int, scratch: Any,
     grad_x: Any, about_x: Any, parts: Any,
 ) -> None:  # fmt: skip
     """The gradient of the input, and its sums where the input comes from a block; arguments as in ``reduce_products``.
 
-    weights : (16·depth + 80, c + 16). pool_weights : (32, c + 16), of the maxima. through_maxima : (4, c).
+    weights : (16·depth + 80, c + 16). pool_weights : (32, c + 16), of the maxima; both flat. through_maxima : (4, c).
     through_averages : (5, c). scratch : (jobs, (4·step + 16)·(c + 16) + step·(16·depth + 80)). grad_x : planes.
     about_x, parts : as in ``sums``, of the block in front; without columns where there is none.
     """
     n, t, c = x[0].shape[0], x[0].shape[1], reading.shape[1]
-    tiles = parts.shape[1]
+    tiles, u = parts.shape[1], scratch[job]
     columns, row = about.shape[1] + 2 * WIDTH, c + LANES
-    u = job * scratch.shape[1]
-    for tile in range(job * n * tiles // jobs, (job + 1) * n * tiles // jobs):
+    tile = next_turn(turns)
+    while tile < n * tiles:
         clip, begin = tile // tiles, tile % tiles * step
         end = min(begin + step, t)
         rows = end - begin
-        three = u + (rows + 8) * row
+        three = (rows + 8) * row
         five = three + (rows + 4) * row
         own = five + (rows + 4) * row
         d = own + rows * row
-        fetch(scratch, u, row, x, clip, begin - 4, end + 4, reading)
-        _of_reductions(raw, grad, pools, reduced, grad_reduced, about, clip, begin, end, scratch, d)
-        multiply(scratch, own, row, scratch, d, columns, weights, 0, row, rows, c, columns, False)
+        fetch(u, 0, row, x, 1, clip, begin - 4, end + 4, reading)
+        _of_reductions(raw, grad, pools, reduced, grad_reduced, about, clip, begin, end, u, d)
+        multiply(u, own, row, u, d, columns, weights, 0, row, rows, c, columns, False)
         low, high = max(begin - 2, 0), min(end + 2, t)
-        pool, skip = (clip * t + low) * POOLS, (low - begin + 2) * row
-        for p, to in ((0, three), (1, five)):
-            multiply(
-                scratch, to + skip, row, pools, pool + p * WIDTH, POOLS, pool_weights, p * WIDTH * row, row,
-                high - low, c, WIDTH, False,
-            )  # fmt: skip
-        give_maxima(scratch, u, row, begin, end, t, three, five, own, through_maxima)
-        give_averages(scratch, u, row, begin, end, t, own, through_averages)
+        of, skip = (clip * t + low) * POOLS, (low - begin + 2) * row
+        for p, to in ((0, three + skip), (1, five + skip)):
+            weight = p * WIDTH * row
+            multiply(u, to, row, pools, of + p * WIDTH, POOLS, pool_weights, weight, row, high - low, c, WIDTH, False)
+        give_maxima(u, row, begin, end, t, three, five, own, through_maxima)
+        give_averages(u, row, begin, end, t, own, through_averages)
         first = 0
         for p in range(3):
             width = x[p].shape[2]
             at = (clip * t + begin) * width
             if first < about_x.shape[1]:
                 to = tile * 2 * about_x.shape[1]
-                gradient_sums(x[p], at, width, scratch, own + first, row, rows, width, about_x, first, parts, to)
+                gradient_sums(x[p], at, width, u, own + first, row, rows, width, about_x, first, parts, to)
             for r in range(rows):
                 for k in range(0, width, LANES):
-                    store(grad_x[p], at + r * width + k, load(scratch, own + r * row + first + k))
+                    store(grad_x[p], at + r * width + k, load(u, own + r * row + first + k))
             first += width
+        tile = next_turn(turns)

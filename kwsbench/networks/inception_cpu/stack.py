@@ -1,6 +1,7 @@
 """Blocks and max pools of 2 as one function of torch's."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,6 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from kwsbench.networks.inception_cpu.block import (
-    NORMS,
     Kept,
     Moments,
     Planes,
@@ -31,30 +31,30 @@ def run(layers: Sequence[nn.Module], x: Tensor) -> Tensor:
     if not layers[0].training:
         signal = of_tensor(x)
         for layer in layers:
-            signal = halved(signal) if isinstance(layer, nn.MaxPool2d) else score_block(signal, Weights(layer))
+            pooled = isinstance(layer, nn.MaxPool2d)
+            signal = replace(signal, pool=2) if pooled else score_block(signal, Weights(layer))
         return read(signal)
     found: list[Moments] = []
-    names, parameters = zip(*(item for layer in layers for item in layer.named_parameters()), strict=True)
-    y = _Stack.apply(x, layers, names, found, *parameters)
-    _keep_running(layers, found, x.shape[0], x.shape[1])
+    weights = [None if isinstance(layer, nn.MaxPool2d) else Weights(layer) for layer in layers]
+    y = _Stack.apply(x, weights, found, *(p for w in weights if w for p in w.parameters.values()))
+    _keep_running(weights, found, x.shape[0], x.shape[1])
     return y
 
 
 class _Stack(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, layers: Sequence[nn.Module], names: Sequence[str], found: list[Moments], *params: Tensor
+        ctx: Any, x: Tensor, weights: Sequence[Weights | None], found: list[Moments], *parameters: Tensor
     ) -> Tensor:
-        """``names`` of ``params``, block after block; to ``found`` go the moments of each block."""
+        """``weights`` of blocks, None for a max pool; to ``found`` go the moments of each block."""
         signal = of_tensor(x)
-        ctx.names, ctx.shapes, ctx.channels = names, [p.shape for p in params], x.shape[2]
-        ctx.kept = []  # None for a max pool
-        for layer in layers:
-            if isinstance(layer, nn.MaxPool2d):
+        ctx.channels, ctx.kept = x.shape[2], []
+        for w in weights:
+            if w is None:
                 signal = halved(signal)
                 ctx.kept.append(None)
             else:
-                signal, kept = forward_block(signal, Weights(layer))
+                signal, kept = forward_block(signal, w)
                 found.append(kept.moments)
                 ctx.kept.append(kept)
         return read(signal)
@@ -65,7 +65,7 @@ class _Stack(torch.autograd.Function):
         kept: list[Any] = ctx.kept
         grad: Any = _planes(grads[0], kept[-1] or kept[-2])
         sums: Array | None = None
-        gradients: list[dict[str, Array]] = []
+        gradients: list[Tensor] = []
         for i in range(len(kept) - 1, -1, -1):
             k, before = kept[i], kept[i - 1] if i else None
             if k is None:
@@ -73,10 +73,8 @@ class _Stack(torch.autograd.Function):
                 continue
             sums = sums_of(k, grad) if sums is None else sums
             found, grad, sums = backward_block(k, grad, sums, i > 0 or ctx.needs_input_grad[0], before)
-            gradients.insert(0, found)
-        owners = [found for found in gradients for _ in found]
-        of_params = [_as_parameter(*item) for item in zip(owners, ctx.names, ctx.shapes, strict=True)]
-        return _first(grad, ctx.channels), None, None, None, *of_params
+            gradients = [_as_parameter(found[name], p) for name, p in k.w.parameters.items()] + gradients
+        return _first(grad, ctx.channels), None, None, *gradients
 
 
 def _planes(grad: Tensor, k: Kept) -> Planes:
@@ -90,24 +88,25 @@ def _first(grad: Planes | None, channels: int) -> Tensor | None:
     return torch.from_numpy(grad[0])[:, :, :channels] if grad else None
 
 
-def _as_parameter(found: dict[str, Array], name: str, shape: torch.Size) -> Tensor:
+def _as_parameter(gradient: Array, parameter: Tensor) -> Tensor:
     """A gradient in its parameter's shape, without the channels that were filled up."""
-    return torch.from_numpy(found[name][: shape[0]]).float().view(shape)
+    shape = parameter.shape
+    return torch.from_numpy(gradient[: shape[0]].astype(np.float32, copy=False)).view(shape)
 
 
 @torch.no_grad()
-def _keep_running(layers: Sequence[nn.Module], found: list[Moments], n: int, t: int) -> None:
+def _keep_running(weights: Sequence[Weights | None], found: list[Moments], n: int, t: int) -> None:
     """Running statistics, as batch normalisation keeps them."""
-    left = iter(found)
-    for layer in layers:
-        if isinstance(layer, nn.MaxPool2d):
+    left, norms, running, new = iter(found), [], [], []
+    for w in weights:
+        if w is None:
             t //= 2
             continue
-        norms: list[Any] = [layer.get_submodule(name) for name in NORMS]
         means, variances = next(left).in_order()
-        unbiased = n * t / (n * t - 1)
-        values = [*means, *(variance * unbiased for variance in variances)]
-        running = [norm.running_mean for norm in norms] + [norm.running_var for norm in norms]
-        new = [torch.from_numpy(v[: len(old)].astype(np.float32)) for v, old in zip(values, running, strict=True)]
-        torch._foreach_lerp_(running, new, norms[0].momentum)
-        torch._foreach_add_([norm.num_batches_tracked for norm in norms], 1)
+        for norm, mean, variance in zip(w.norms, means, variances, strict=True):
+            unbiased = variance * (n * t / (n * t - 1))
+            norms.append(norm)
+            running += [norm.running_mean, norm.running_var]
+            new += [torch.from_numpy(v[: norm.num_features].astype(np.float32)) for v in (mean, unbiased)]
+    torch._foreach_lerp_(running, new, norms[0].momentum)
+    torch._foreach_add_([norm.num_batches_tracked for norm in norms], 1)

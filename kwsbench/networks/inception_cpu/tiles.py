@@ -17,21 +17,24 @@ FEW = 32  # rows that are summed by themselves: sums of sums lose fewer digits
 
 
 @compiled
-def fetch(tile: Any, at: int, row: int, x: Any, clip: int, begin: int, end: int, reading: Any) -> None:
+def fetch(tile: Any, at: int, row: int, x: Any, pool: int, clip: int, begin: int, end: int, reading: Any) -> None:
     """Rows begin … end of a clip as its readers see them: scale₂·max(scale·x + shift, floor) + shift₂.
 
-    x : three planes (n, t, …), channels of one beside those of the next. reading : (5 or more, c), scale, shift, floor,
-    scale₂, shift₂.
+    x : three planes (n, t, …), channels of one beside those of the next. pool : 1, or 2 where a row is the larger of
+    two. reading : (5 or more, c), scale, shift, floor, scale₂, shift₂.
     """
     c, first = reading.shape[1], 0
     for plane in x:
         t, width = plane.shape[1], plane.shape[2]
         for s in range(begin, end):
-            to, of = at + (s - begin) * row + first, (clip * t + s) * width
-            if 0 <= s < t:
+            to, of = at + (s - begin) * row + first, (clip * t + s * pool) * width
+            if 0 <= s < t // pool:
                 for k in range(0, width, LANES):
                     how = first + k
-                    v = load(plane, of + k) * load(reading, how) + load(reading, c + how)
+                    scale, shift = load(reading, how), load(reading, c + how)
+                    v = load(plane, of + k) * scale + shift
+                    if pool == 2:
+                        v = largest(v, load(plane, of + width + k) * scale + shift)
                     v = largest(load(reading, 2 * c + how), v)
                     store(tile, to + k, v * load(reading, 3 * c + how) + load(reading, 4 * c + how))
             else:
@@ -112,7 +115,7 @@ def _averages(a: Any, b: Any, here: Any, d: Any, e: Any, s: int, t: int) -> Any:
 
 
 @compiled
-def pool_moments(tile: Any, at: int, c: int, begin: int, end: int, t: int, parts: Any, to: int) -> None:
+def pool_moments(tile: Any, c: int, begin: int, end: int, t: int, parts: Any, to: int) -> None:
     """Moments, as ``moments`` gives them, of a tile and of its four pools.
 
     tile : (rows, c), rows begin - 2 … end + 2. parts[to:] : (5, 2, c): as it is, maxima over 3 and 5 steps, averages
@@ -120,7 +123,7 @@ def pool_moments(tile: Any, at: int, c: int, begin: int, end: int, t: int, parts
     """
     share, zero = fill(F32(1 / (end - begin))), fill(F32(0))
     for k in range(0, c, LANES):
-        place = at + k
+        place = k
         a, b, here, d = load(tile, place), load(tile, place + c), load(tile, place + 2 * c), load(tile, place + 3 * c)
         place += 4 * c
         before, top = largest(a, largest(b, here)), largest(b, largest(here, d))
@@ -220,16 +223,14 @@ def spread(x: Any, at: int, row: int, begin: int, end: int, t: int, y: Any, to: 
 
 
 @compiled
-def give_maxima(
-    tile: Any, u: int, row: int, begin: int, end: int, t: int, three: int, five: int, to: int, through: Any
-) -> None:
+def give_maxima(u: Any, row: int, begin: int, end: int, t: int, three: int, five: int, to: int, through: Any) -> None:
     """Add to rows begin … end of the gradient at ``to`` what the two maxima give.
 
     A maximum over five is the larger of two maxima over three; its gradient goes to that one, the earlier of equals,
     and from there to the row it came from.
 
-    u : rows begin - 4 … end + 4 of what was pooled. three, five : rows begin - 2 … end + 2 of the gradients of the
-    pools without what comes through their statistics, which is offset + slope · pool.
+    u : begins with rows begin - 4 … end + 4 of what was pooled. three, five : rows begin - 2 … end + 2 of the gradients
+    of the pools without what comes through their statistics, which is offset + slope · pool.
     through : (4, c), offset and slope of each pool.
     """
     zero, c = fill(F32(0)), through.shape[1]
@@ -238,33 +239,33 @@ def give_maxima(
         offset5, slope5 = load(through, 2 * c + k), load(through, 3 * c + k)
         # at row s: b3 is three rows before it, a3 three after it; tops are the maxima over three around such rows
         s = begin - 1
-        place = u + k
-        b3, b2, b1 = load(tile, place), load(tile, place + row), load(tile, place + 2 * row)
-        here, a1, a2 = load(tile, place + 3 * row), load(tile, place + 4 * row), load(tile, place + 5 * row)
+        place = k
+        b3, b2, b1 = load(u, place), load(u, place + row), load(u, place + 2 * row)
+        here, a1, a2 = load(u, place + 3 * row), load(u, place + 4 * row), load(u, place + 5 * row)
         top_b2, top_b1 = largest(b3, largest(b2, b1)), largest(b2, largest(b1, here))
         top, top_a1 = largest(b1, largest(here, a1)), largest(here, largest(a1, a2))
         five_b1 = five_here = give_b1 = give_b2 = zero
         if begin > 1:
-            five_b1 = load(tile, five + k) + offset5 + slope5 * largest(top_b2, top)
+            five_b1 = load(u, five + k) + offset5 + slope5 * largest(top_b2, top)
         if begin > 0:
-            five_here = load(tile, five + row + k) + offset5 + slope5 * largest(top_b1, top_a1)
+            five_here = load(u, five + row + k) + offset5 + slope5 * largest(top_b1, top_a1)
         for s in range(begin - 1, end + 1):
             r = s - begin + 2
-            a3 = load(tile, u + (r + 5) * row + k)
+            a3 = load(u, (r + 5) * row + k)
             top_a2 = largest(a1, largest(a2, a3))
             five_a1 = zero
             if s + 1 < t:
-                five_a1 = load(tile, five + (r + 1) * row + k) + offset5 + slope5 * largest(top, top_a2)
+                five_a1 = load(u, five + (r + 1) * row + k) + offset5 + slope5 * largest(top, top_a2)
             give = where(top >= top_a2, five_a1, zero) + where(top > top_b2, five_b1, zero)
             if 0 <= s < t:
-                give = give + load(tile, three + r * row + k) + offset3 + slope3 * top
+                give = give + load(u, three + r * row + k) + offset3 + slope3 * top
             if s > begin:  # all that comes to row s - 1 is known
                 spot = to + (s - 1 - begin) * row + k
                 over_next, over_last = b1 >= here, b1 > b2
                 own = where(over_next & (b1 >= a1), give, zero)
                 own = own + where(over_last & over_next, give_b1, zero)
                 own = own + where(over_last & (b1 > b3), give_b2, zero)
-                store(tile, spot, load(tile, spot) + own)
+                store(u, spot, load(u, spot) + own)
             b3, b2, b1, here, a1, a2 = b2, b1, here, a1, a2, a3
             top_b2, top_b1, top, top_a1 = top_b1, top, top_a1, top_a2
             five_b1, five_here = five_here, five_a1
@@ -286,7 +287,7 @@ def _average_there_and_back(tile: Any, at: int, row: int, s: int, t: int, radius
 
 
 @compiled
-def give_averages(tile: Any, u: int, row: int, begin: int, end: int, t: int, to: int, through: Any) -> None:
+def give_averages(u: Any, row: int, begin: int, end: int, t: int, to: int, through: Any) -> None:
     """Add to rows begin … end of the gradient at ``to`` what comes through the statistics of the averages.
 
     That is a filter of u over nine rows: pooled, times a slope, and pooled back.
@@ -296,12 +297,12 @@ def give_averages(tile: Any, u: int, row: int, begin: int, end: int, t: int, to:
     """
     s = begin
     while s < end:
-        place, spot = u + (s - begin + 4) * row, to + (s - begin) * row
+        place, spot = (s - begin + 4) * row, to + (s - begin) * row
         if s >= 4 and s + 1 < min(t - 4, end):
-            _two_rows_of_averages(tile, place, row, spot, through)
+            _two_rows_of_averages(u, place, row, spot, through)
             s += 2
         else:
-            _row_of_averages(tile, place, row, s, t, spot, through)
+            _row_of_averages(u, place, row, s, t, spot, through)
             s += 1
 
 

@@ -14,14 +14,13 @@ from typing import Any
 import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
-from numba import extending, types
+from numba import types
 from numba.core import cgutils
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import lower_builtin, models, register_model
 
-from kwsbench.networks.inception_cpu.compiled import compiled, inlined
+from kwsbench.networks.inception_cpu.compiled import compiled, inlined, intrinsic
 
-intrinsic: Any = extending.intrinsic  # to the eyes of a type checker, what it makes takes a typing context too
 LANES = 16
 LOWEST = float(np.finfo(np.float32).min)
 
