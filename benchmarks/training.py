@@ -32,7 +32,7 @@ from kwsbench.models.network import Network
 from kwsbench.neural.augment import Augmentation
 from kwsbench.neural.batches import Batches
 from kwsbench.neural.schedule import Schedule
-from kwsbench.neural.step import make_optimizer, step
+from kwsbench.neural.step import Goal, make_optimizer, step
 from kwsbench.runner.environment import describe_machine
 
 N_LABELS = 12
@@ -164,7 +164,7 @@ def our_loop(
     batches = Batches(clips, network.input, "cpu", settings)  # type: ignore[arg-type]
     module = network.build(N_LABELS, network._shape(clips)).train()  # type: ignore[arg-type]
     schedule = Schedule(optimizer="adam", weight_decay=0)
-    optimizer = make_optimizer(module, schedule)
+    goal, optimizer = Goal(module, schedule), make_optimizer(module, schedule)
     rng = np.random.default_rng(0)
 
     def turn(seconds: float) -> float:
@@ -175,7 +175,7 @@ def our_loop(
                 before = time.perf_counter()
                 inputs, targets = batches.take(order[place : place + batch], epoch)
                 making += time.perf_counter() - before
-                step(module, optimizer, inputs, targets, schedule)
+                step(goal, optimizer, inputs, targets)
                 done += batch
                 if time.perf_counter() - begun >= seconds:
                     break

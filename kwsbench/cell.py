@@ -132,6 +132,7 @@ def run_cell(
     threads: int,
     progress: Progress = silent,
     work: Path | None = None,
+    scalars: Path | None = None,
 ) -> Outcome:
     """Fit and score one cell.
 
@@ -141,6 +142,7 @@ def run_cell(
     device : "cpu" or "cuda".
     threads : CPU cores that may be busy at once.
     work : folder for checkpoints, from which a cell that was killed goes on.
+    scalars : folder for the course of the training as TensorBoard reads it.
     """
     from kwsbench.clips import Clips
     from kwsbench.evaluate import score_cell
@@ -167,7 +169,8 @@ def run_cell(
         for clips in (train, validation, test):
             clips.prepare(features=getattr(kind, "input", "features") == "features")
 
-    context = FitContext(seed=cell.derived_seed("fit"), device=device, threads=threads, progress=progress, folder=work)
+    seed = cell.derived_seed("fit")
+    context = FitContext(seed, device, threads, progress, folder=work, scalars=scalars)
     if hasattr(model, "warm_up"):
         with timings.phase("warmup_s"):
             model.warm_up(train, context)

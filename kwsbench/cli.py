@@ -80,10 +80,12 @@ def run(
     seeds: Seeds = None,
     jobs: Annotated[int, typer.Option(min=1, help="Cells at work at a time; they share the cores.")] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write the course of trainings for it.")] = False,
 ) -> None:
     """Run a recipe's missing cells, then write and print its table.
 
-    Run it again after a stop: only what is missing is done.
+    Run it again after a stop: only what is missing is done. Started by torchrun, each network is trained by all its
+    processes together.
     """
     from kwsbench.cell import Places
     from kwsbench.recipe import load_recipe
@@ -98,7 +100,15 @@ def run(
     study = expand(loaded)
     store = Store(results / study.name)
     places = Places(data_root(data), default_cache())
-    records = run_study(study, store, places, jobs=jobs, device=device)
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        from kwsbench.runner.ranks import run_by_ranks
+
+        found = run_by_ranks(study, store, places, device=device, scalars=tensorboard)
+        if found is None:
+            return
+        records = found
+    else:
+        records = run_study(study, store, places, jobs=jobs, device=device, scalars=tensorboard)
     store_study(store, study, device)
     table, notes = write_report(study.name, study.resolved, records, store.predictions, store.write)
     terminal_table(table, notes, sys.stdout)

@@ -163,6 +163,10 @@ class Store:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
+    def scalars(self, cell: str) -> Path:
+        """Where the course of a cell's training is written for TensorBoard."""
+        return self.folder / "tensorboard" / cell
+
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """One run at a time on a folder; the lock goes with the process, however it ends."""

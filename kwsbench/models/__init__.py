@@ -91,6 +91,7 @@ class FitContext:
     threads : how many CPU cores may be busy at once.
     progress : told how far the fit is.
     folder : where a fit may keep checkpoints to resume from; need not exist yet; None: keep none.
+    scalars : folder for the course of the fit as TensorBoard reads it; None: it is not written.
     """
 
     seed: int
@@ -98,6 +99,7 @@ class FitContext:
     threads: int = 1
     progress: Progress = silent
     folder: Path | None = None
+    scalars: Path | None = None
 
 
 class Model(Protocol):

@@ -96,12 +96,13 @@ class HybridDnnHmm:
         import torch
 
         from kwsbench.networks.frames_dnn import FramesDNN
-        from kwsbench.neural.step import make_optimizer, step
+        from kwsbench.neural.step import Goal, make_optimizer, step
 
         self._aligner().warm_up(train, context)
         small = FramesDNN(1, 2, 2, 1, 2, 0.0, np.zeros(2), np.ones(2)).to(context.device)
         frames, targets = torch.zeros(4, 1, 2, device=context.device), torch.zeros(4, dtype=torch.long)
-        step(small, make_optimizer(small, self._schedule()), frames, targets.to(context.device), self._schedule())
+        goal, optimizer = Goal(small, self._schedule()), make_optimizer(small, self._schedule())
+        step(goal, optimizer, frames, targets.to(context.device))
 
     def fit(self, train: "Clips", validation: "Clips", context: FitContext) -> FitLog:
         """Fit GMM-HMMs, align, and train the network; validation clips say which epoch is kept, and how sure it is."""
@@ -130,7 +131,7 @@ class HybridDnnHmm:
 
         from kwsbench.networks.frames_dnn import Spliced
         from kwsbench.neural.device import seeded, threads
-        from kwsbench.neural.step import make_optimizer, step
+        from kwsbench.neural.step import Goal, make_optimizer, step
 
         device, schedule = context.device, self._schedule()
         self.device_, self.threads_ = device, context.threads
@@ -138,7 +139,7 @@ class HybridDnnHmm:
         best, kept = -1, {}
         with threads(context.threads), seeded(derive_seed(context.seed, "network"), device):
             self.module_ = module = self._network().to(device)
-            optimizer = make_optimizer(module, schedule)
+            goal, optimizer = Goal(module, schedule), make_optimizer(module, schedule)
             frames, targets = Spliced(X, lengths, self.splice, device), torch.from_numpy(densities).to(device)
             for epoch in range(self.epochs):
                 rng = np.random.default_rng(derive_seed(context.seed, "order", epoch))
@@ -148,7 +149,7 @@ class HybridDnnHmm:
                 for i, index in enumerate(order.to(device).split(self.batch_size)[:n_steps]):
                     for group in optimizer.param_groups:
                         group["lr"] = schedule.rate((epoch + i / n_steps) / self.epochs)
-                    loss, logits = step(module, optimizer, frames.take(index), targets[index], schedule)
+                    loss, logits = step(goal, optimizer, frames.take(index), targets[index])
                     right = (logits.argmax(1) == targets[index]).sum()
                     sums += torch.stack([loss.double() * len(index), right.double()])
                     context.progress("network", epoch + (i + 1) / n_steps, self.epochs)

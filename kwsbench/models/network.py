@@ -177,6 +177,7 @@ class Network:
                 progress=context.progress,
                 checkpoint=context.folder / "checkpoint.safetensors" if context.folder else None,
                 key=key,
+                scalars=context.scalars,
             ).run()
         return FitLog(trained.history, trained.best, trained.notes, trained.earlier_s)
 

@@ -22,7 +22,8 @@ class Schedule:
     schedule : "constant"; "cosine" falls from the start to zero; "one_cycle" rises for 30 % of the steps, then falls
         (Smith & Topin, arXiv 1708.07120).
     warmup : share of the training in which the rate of "constant" and "cosine" first rises, in a line.
-    optimizer : "adam", "adamw" or "sgd" (Nesterov momentum 0.9).
+    optimizer : "adam", "adamw", "sgd" (Nesterov momentum 0.9), or "muon" for weights that mix channels and
+        adamw for the rest.
     weight_decay : of weights; biases and normalisation are left alone.
     loss : "categorical" cross-entropy, or "binary": the mean over outputs of binary cross-entropy of softmax outputs.
     label_smoothing : share of a target's weight that is spread over all labels.
@@ -46,7 +47,7 @@ class Schedule:
     learning_rate: float = 1e-3
     schedule: Literal["constant", "cosine", "one_cycle"] = "one_cycle"
     warmup: float = 0.0
-    optimizer: Literal["adam", "adamw", "sgd"] = "adamw"
+    optimizer: Literal["adam", "adamw", "sgd", "muon"] = "adamw"
     weight_decay: float = 0.01
     loss: Literal["categorical", "binary"] = "categorical"
     label_smoothing: float = 0.0

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kwsbench.neural.batches import Batches
+from kwsbench.neural.muon import Muon, matrices_of
 from kwsbench.neural.schedule import Schedule
 
 KERAS_EPSILON = 1e-7  # Keras keeps probabilities so far from 0 and 1
@@ -49,46 +50,74 @@ def weights_of(targets: Tensor, n_labels: int) -> Tensor:
 
 def make_optimizer(module: nn.Module, schedule: Schedule) -> torch.optim.Optimizer:
     """The optimizer of a schedule; weight decay is for matrices and kernels, not for biases and normalisation."""
-    weights = [p for p in module.parameters() if p.requires_grad and p.ndim > 1]
-    others = [p for p in module.parameters() if p.requires_grad and p.ndim <= 1]
+    learned = [p for p in module.parameters() if p.requires_grad]
+    chosen = {id(p) for p in matrices_of(module)} if schedule.optimizer == "muon" else set()
     groups = [
-        {"params": weights, "weight_decay": schedule.weight_decay},
-        {"params": others, "weight_decay": 0.0},
+        {"params": [p for p in learned if p.ndim > 1 and id(p) not in chosen], "weight_decay": schedule.weight_decay},
+        {"params": [p for p in learned if p.ndim <= 1], "weight_decay": 0.0},
     ]
+    if schedule.optimizer == "muon":
+        matrices = {"params": [p for p in learned if id(p) in chosen], "weight_decay": schedule.weight_decay}
+        return Muon([*groups, {**matrices, "matrices": True}], schedule.learning_rate)
     if schedule.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=schedule.learning_rate, momentum=0.9, nesterov=True, fused=True)
     kind = torch.optim.AdamW if schedule.optimizer == "adamw" else torch.optim.Adam
     return kind(groups, lr=schedule.learning_rate, fused=True)
 
 
+class Goal(nn.Module):
+    """Inputs and targets of a batch → its loss (scalar) and its logits (n, n_labels).
+
+    A module's own ``loss(inputs, targets)`` comes before the schedule's, and mixup is for the schedule's alone.
+
+    Parameters
+    ----------
+    module, schedule : what learns, and towards what.
+    weights : as for ``objective``.
+    """
+
+    def __init__(self, module: nn.Module, schedule: Schedule, weights: Tensor | None = None) -> None:
+        super().__init__()
+        self.module, self.schedule, self.weights = module, schedule, weights
+
+    def forward(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        schedule, own = self.schedule, getattr(self.module, "loss", None)
+        share, other = 1.0, targets
+        if schedule.mixup and own is None:
+            share, order = float(_beta(schedule.mixup)), torch.randperm(len(inputs)).to(inputs.device)
+            inputs, other = share * inputs + (1 - share) * inputs[order], targets[order]
+        with torch.autocast(inputs.device.type, torch.bfloat16, enabled=schedule.precision == "bfloat16"):
+            if own is not None:
+                return own(inputs, targets)
+            logits = self.module(inputs).float()
+        how = schedule.loss, schedule.label_smoothing, self.weights
+        loss = objective(logits, targets, *how)
+        if share < 1:
+            loss = share * loss + (1 - share) * objective(logits, other, *how)
+        return loss, logits
+
+
 def step(
-    module: nn.Module,
+    goal: nn.Module,
     optimizer: torch.optim.Optimizer,
     inputs: Tensor,
     targets: Tensor,
-    schedule: Schedule,
-    weights: Tensor | None = None,
+    clip_norm: float = 0.0,
+    share: float = 1.0,
 ) -> tuple[Tensor, Tensor]:
     """Learn from one batch: its loss (scalar) and its logits (n, n_labels), both detached.
 
-    A module's own ``loss(inputs, targets)`` comes before the schedule's. ``weights``: as for ``objective``.
+    Parameters
+    ----------
+    goal : a ``Goal``, or one spread over processes.
+    clip_norm : most that the norm of the gradient may be; 0: any.
+    share : multiplies the loss before its gradient is taken.
     """
-    own = getattr(module, "loss", None)
-    share, other = 1.0, targets
-    if schedule.mixup and own is None:
-        share, order = float(_beta(schedule.mixup)), torch.randperm(len(inputs)).to(inputs.device)
-        inputs, other = share * inputs + (1 - share) * inputs[order], targets[order]
-    with torch.autocast(inputs.device.type, torch.bfloat16, enabled=schedule.precision == "bfloat16"):
-        loss, logits = own(inputs, targets) if own else (None, module(inputs))
-    if loss is None:
-        how = schedule.loss, schedule.label_smoothing, weights
-        loss = objective(logits.float(), targets, *how)
-        if share < 1:
-            loss = share * loss + (1 - share) * objective(logits.float(), other, *how)
+    loss, logits = goal(inputs, targets)
     optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    if schedule.clip_norm:
-        torch.nn.utils.clip_grad_norm_(module.parameters(), schedule.clip_norm)
+    (loss if share == 1 else share * loss).backward()
+    if clip_norm:
+        torch.nn.utils.clip_grad_norm_(goal.parameters(), clip_norm)
     optimizer.step()
     return loss.detach(), logits.detach()
 

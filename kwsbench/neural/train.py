@@ -1,7 +1,8 @@
 """The training loop of every network: batches → module → loss → step, validation, checkpoints.
 
 A training that is killed and started again ends with the same weights: the order of clips, what augmentation does and
-what dropout drops are drawn from (seed, epoch) or (seed, step) alone, and all else is in the checkpoint.
+what dropout drops are drawn from (seed, epoch) or (seed, step) alone, and all else is in the checkpoint. Where several
+ranks train together, all of them go through this loop, in step.
 """
 
 import math
@@ -16,10 +17,12 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from kwsbench.errors import UserError
 from kwsbench.neural import checkpoint as disk
+from kwsbench.neural import ranks
 from kwsbench.neural.batches import Batches
 from kwsbench.neural.device import seeded
+from kwsbench.neural.scalars import Scalars
 from kwsbench.neural.schedule import Schedule
-from kwsbench.neural.step import make_optimizer, objective, score, step, weights_of
+from kwsbench.neural.step import Goal, make_optimizer, objective, score, step, weights_of
 from kwsbench.progress import Progress, clock, silent
 from kwsbench.seeds import derive_seed
 
@@ -78,6 +81,7 @@ class Training:
     score_batch : clips a batch in validation.
     checkpoint : file to go on from and to keep the training in; None: keep none.
     key : names this very training; a checkpoint of another is not read.
+    scalars : folder for TensorBoard's events; None: none are written.
     """
 
     module: nn.Module
@@ -89,6 +93,7 @@ class Training:
     progress: Progress = silent
     checkpoint: Path | None = None
     key: str = ""
+    scalars: Path | None = None
 
     def __post_init__(self) -> None:
         self.epoch_steps = self.schedule.steps_an_epoch(len(self.clips))
@@ -99,12 +104,13 @@ class Training:
         self.averaged: AveragedModel | None = None
         if self.schedule.ema:
             self.averaged = AveragedModel(self.module, multi_avg_fn=get_ema_multi_avg_fn(self.schedule.ema))
-        self.weights: Tensor | None = None
-        if self.schedule.balance == "weights":
-            self.weights = weights_of(self.clips.targets, self.clips.n_labels)
+        balanced = self.schedule.balance == "weights"
+        self.weights = weights_of(self.clips.targets, self.clips.n_labels) if balanced else None
         for name in ("mixup", "balance", "label_smoothing"):
             if hasattr(self.module, "loss") and getattr(self.schedule, name) not in (0, "none"):
                 raise UserError(f"{name} is {getattr(self.schedule, name)}", todo="this network has a loss of its own")
+        self.goal = ranks.spread(Goal(self.module, self.schedule, self.weights), self.clips.device)
+        self._writer: Scalars | None = None
         self._sums = torch.zeros(2, dtype=torch.float64, device=self.clips.device)  # loss and hits, not waited for
         self._order: tuple[int, np.ndarray] = (-1, np.empty(0, np.int64))
 
@@ -116,6 +122,8 @@ class Training:
         FloatingPointError : the loss is no longer finite.
         """
         self._resume()
+        if self.scalars is not None and ranks.number() == 0:
+            self._writer = Scalars(self.scalars, self.state.step)
         begun = kept = time.monotonic()
         before = self.state.seconds
         every = self.schedule.validate_every or self.epoch_steps
@@ -124,14 +132,19 @@ class Training:
             while not self._finished():
                 self._step()
                 self.state.seconds = before + time.monotonic() - begun
+                if self.schedule.max_minutes:
+                    self.state.seconds = ranks.agreed(self.state.seconds)
                 due = self.state.step % every == 0 or self._share() >= 1
                 if due:
                     self._validate()
                     self.state.seconds = before + time.monotonic() - begun
-                if due or time.monotonic() - kept > CHECKPOINT_SECONDS:
+                alone = ranks.size() == 1  # several ranks keep step by steps, for their clocks differ
+                if due or (alone and time.monotonic() - kept > CHECKPOINT_SECONDS):
                     self._keep()
                     kept = time.monotonic()
         self.module.load_state_dict(self.best_weights)
+        if self._writer is not None:
+            self._writer.close()
         return Trained(self.state.history, self.state.best, self._notes(), before)
 
     def _share(self) -> float:
@@ -149,16 +162,18 @@ class Training:
         """Learn from the next batch."""
         epoch, place = divmod(self.state.step, self.epoch_steps)
         size = self.schedule.batch_size
-        index = self._epoch_order(epoch)[place * size : (place + 1) * size]
+        batch = self._epoch_order(epoch)[place * size : (place + 1) * size]
+        index, share = ranks.part_of(batch)
         inputs, targets = self.clips.take(index, epoch)
-        torch.manual_seed(derive_seed(self.seed, "step", self.state.step))  # what dropout drops
+        rank = [ranks.number()] if ranks.number() else []
+        torch.manual_seed(derive_seed(self.seed, "step", self.state.step, *rank))  # what dropout drops
         for group in self.optimizer.param_groups:
             group["lr"] = self.schedule.rate(self._share())
-        loss, logits = step(self.module, self.optimizer, inputs, targets, self.schedule, self.weights)
+        loss, logits = step(self.goal, self.optimizer, inputs, targets, self.schedule.clip_norm, share)
         if self.averaged is not None:
             self.averaged.update_parameters(self.module)
         self._sums += torch.stack([loss.double() * len(index), (logits.argmax(1) == targets).sum().double()])
-        self.state.seen += len(index)
+        self.state.seen += len(batch) if len(index) < len(batch) else ranks.size() * len(batch)
         self.state.step += 1
         if place % max(round(REPORT_EVERY * self.epoch_steps), 1) == 0 or self.state.step == self.n_steps:
             self.progress("training", self._share(), 1.0, self._detail(epoch, place + 1))
@@ -199,15 +214,18 @@ class Training:
             "learning_rate": self.optimizer.param_groups[0]["lr"],
             "elapsed_s": state.seconds + time.monotonic() - begun,
         }
+        row = ranks.agreed(row)
         state.history.append(row)
+        if self._writer is not None:
+            self._writer.write(row)
         state.loss, state.hits, state.seen = 0.0, 0, 0
         if state.best < 0 or _worth(row) > _worth(state.history[state.best]):
             state.best = len(state.history) - 1
             self.best_weights = {name: tensor.clone() for name, tensor in judged.state_dict().items()}
 
     def _gather(self) -> None:
-        """Bring the sums over from the device."""
-        loss, hits = self._sums.tolist()
+        """Bring the sums of all ranks over from the device."""
+        loss, hits = ranks.summed(self._sums).tolist()
         self.state.loss += loss
         self.state.hits += int(hits)
         self._sums.zero_()
@@ -216,6 +234,8 @@ class Training:
         if self.checkpoint is None:
             return
         self._gather()
+        if ranks.number():
+            return
         best = {f"best.{name}": tensor for name, tensor in self.best_weights.items()}
         if self.averaged is not None:
             best |= {f"average.{name}": tensor for name, tensor in self.averaged.state_dict().items()}

@@ -7,6 +7,7 @@ import datetime
 import importlib
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,14 +85,16 @@ def plan(study: Study, store: Store, places: Places) -> list[Planned]:
 
 
 def run_study(
-    study: Study, store: Store, places: Places, *, jobs: int = 1, device: str = "auto", show: Display | None = None
-) -> list[Record]:
+    study: Study, store: Store, places: Places, *, jobs: int = 1, device: str = "auto", scalars: bool = False,
+    show: Display | None = None,
+) -> list[Record]:  # fmt: skip
     """Run what is missing; returns the records of all cells of the study, in the recipe's order.
 
     Parameters
     ----------
     jobs : cells at work at a time; each may use its share of the cores.
     device : "auto", "cpu" or "cuda".
+    scalars : write the course of trainings for TensorBoard.
     """
     device = find_device(device)
     with store.locked(), show or Display() as show:
@@ -99,33 +102,38 @@ def run_study(
         missing = [p for p in planned if not store.has(p.name, p.key)]
         show.begin([p.cell.entry for p in missing], kept=len(planned) - len(missing))
         if missing:
-            environment = describe_machine(device) | {"jobs": jobs}
-            _run_all(missing, study, store, places, max(1, jobs), device, environment, show)
+            environment = describe_machine(device) | {"jobs": jobs, "threads": max(1, cores() // jobs)}
+
+            def start(planned: Planned) -> Child:
+                limits = planned.cell.limits
+                job = job_of(planned, study, store, places, device, environment["threads"], scalars)
+                return start_child(job, limits["cell_minutes"], limits["memory_mb"])
+
+            _run_all(missing, study, store, jobs, start, environment, show)
         return [record for p in planned if (record := store.record(p.name)) is not None]
 
 
 def _run_all(
-    missing: list[Planned], study: Study, store: Store, places: Places, jobs: int, device: str,
+    missing: list[Planned], study: Study, store: Store, jobs: int, start: Callable[[Planned], Child],
     environment: dict[str, Any], show: Display,
 ) -> None:  # fmt: skip
-    threads = max(1, cores() // jobs)
     waiting = list(missing)
     running: dict[str, tuple[Child, Planned]] = {}
     try:
         while waiting or running:
             while waiting and len(running) < jobs:
                 planned = waiting.pop(0)
-                running[planned.name] = (_start(planned, study, store, places, device, threads), planned)
+                running[planned.name] = start(planned), planned
             for name, (child, planned) in list(running.items()):
                 child.look()
                 ended = child.ended()
                 if ended is None:
                     continue
                 del running[name]
-                record = _identity(planned, study) | {"environment": environment | {"threads": threads}} | ended
+                record = identity(planned, study) | {"environment": environment} | ended
                 store.put_record(name, record)
                 if record["status"] != "timeout":  # what timed out goes on from its checkpoint when given more time
-                    store.clear_work(_work_name(planned))
+                    store.clear_work(work_name(planned))
                 show.finished(planned.cell.entry, name, record, record.get("metrics", {}).get("accuracy"))
             show.update([child for child, _ in running.values()])
             time.sleep(LOOK_EVERY_S)
@@ -134,27 +142,29 @@ def _run_all(
             child.stop("interrupted")
 
 
-def _work_name(planned: Planned) -> str:
+def work_name(planned: Planned) -> str:
     return f"{planned.name}-{planned.key[:8]}"
 
 
-def _start(planned: Planned, study: Study, store: Store, places: Places, device: str, threads: int) -> Child:
-    cell = planned.cell
-    job = {
+def job_of(
+    planned: Planned, study: Study, store: Store, places: Places, device: str, threads: int, scalars: bool
+) -> dict[str, Any]:
+    """What a worker is told, JSON-able."""
+    return {
         "name": planned.name,
-        "cell": dataclasses.asdict(cell),
+        "cell": dataclasses.asdict(planned.cell),
         "results": str(store.folder.resolve()),
         "data": str(places.data),
         "cache": str(places.cache),
-        "work": str(store.work(_work_name(planned)).resolve()),
+        "work": str(store.work(work_name(planned)).resolve()),
+        "scalars": str(store.scalars(planned.name).resolve()) if scalars else "",
         "device": device,
         "threads": threads,
         "keep_models": study.keep_models,
     }
-    return start_child(job, cell.limits["cell_minutes"], cell.limits["memory_mb"])
 
 
-def _identity(planned: Planned, study: Study) -> Record:
+def identity(planned: Planned, study: Study) -> Record:
     """The parts of a record that are known before the cell runs."""
     cell = planned.cell
     return {

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from kwsbench.errors import UserError
+from kwsbench.progress import Progress
 from kwsbench.store import Store, jsonable, write_whole
 
 OUTCOME = "outcome.json"
@@ -41,8 +42,8 @@ def end_with_the_run() -> None:
     os._exit(143)
 
 
-def work_on(job: dict[str, Any], progress: PipeProgress) -> dict[str, Any]:
-    """Run the job's cell; predictions and weights go to the store, the record comes back."""
+def work_on(job: dict[str, Any], progress: Progress, keeps: bool = True) -> dict[str, Any]:
+    """Run the job's cell; predictions and weights go to the store where it ``keeps`` them, the record comes back."""
     import torch
 
     from kwsbench.cell import Places, run_cell
@@ -54,8 +55,16 @@ def work_on(job: dict[str, Any], progress: PipeProgress) -> dict[str, Any]:
     places = Places(Path(job["data"]), Path(job["cache"]))
     name = job["name"]
     outcome = run_cell(
-        cell, places, device=job["device"], threads=job["threads"], progress=progress, work=Path(job["work"])
+        cell,
+        places,
+        device=job["device"],
+        threads=job["threads"],
+        progress=progress,
+        work=Path(job["work"]),
+        scalars=Path(job["scalars"]) if job["scalars"] else None,
     )
+    if not keeps:
+        return outcome.record
     sha256 = store.put_predictions(name, outcome.predictions)
     if job["keep_models"]:
         outcome.model.save(store.models(name))

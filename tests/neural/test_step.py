@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from kwsbench.neural.batches import Batches
 from kwsbench.neural.schedule import Schedule
-from kwsbench.neural.step import make_optimizer, objective, score, step, weights_of
+from kwsbench.neural.step import Goal, make_optimizer, objective, score, step, weights_of
 
 
 def test_binary_loss_by_hand():
@@ -56,7 +56,8 @@ def test_a_first_step_by_hand(optimizer):
 
     module, rate, decay = One(), 0.1, 0.01
     schedule = Schedule(optimizer=optimizer, learning_rate=rate, weight_decay=decay)
-    loss, logits = step(module, make_optimizer(module, schedule), torch.ones(2, 1), torch.tensor([1, 1]), schedule)
+    inputs, targets = torch.ones(2, 1), torch.tensor([1, 1])
+    loss, logits = step(Goal(module, schedule), make_optimizer(module, schedule), inputs, targets)
     p = 1 / (1 + math.exp(-2))  # posterior of the wrong label, and the gradient
     wanted = {
         "sgd": 2 - rate * 1.9 * (p + decay * 2),  # a first Nesterov step is 1 + 0.9 times the gradient
@@ -74,7 +75,7 @@ def test_bfloat16_is_used_where_asked_for():
     module[0].register_forward_hook(lambda *args: seen.append(args[2].dtype))
     for precision in ("float32", "bfloat16"):
         schedule = Schedule(precision=precision)
-        step(module, make_optimizer(module, schedule), torch.ones(2, 4), torch.tensor([0, 1]), schedule)
+        step(Goal(module, schedule), make_optimizer(module, schedule), torch.ones(2, 4), torch.tensor([0, 1]))
     assert seen == [torch.float32, torch.bfloat16] and module[0].weight.dtype == torch.float32
 
 
@@ -114,7 +115,7 @@ def test_mixed_clips_have_shares_of_both_targets():
     module, schedule = Seen(), Schedule(mixup=1.0)
     inputs, targets = torch.eye(2).repeat(8, 1), torch.tensor([0, 1] * 8)
     torch.manual_seed(0)
-    loss, logits = step(module, make_optimizer(module, schedule), inputs, targets, schedule)
+    loss, logits = step(Goal(module, schedule), make_optimizer(module, schedule), inputs, targets)
     share = seen["x"].gather(1, targets[:, None])[:, 0]  # of the clip's own target: all of it, or one share for all
     assert (seen["x"].sum(1) - 1).abs().max() < 1e-6
     assert ((share - 1).abs().minimum((share - share.min()).abs()) < 1e-6).all() and share.min() < 0.999
@@ -127,7 +128,8 @@ def test_gradients_are_clipped():
     module = nn.Linear(3, 2)
     schedule = Schedule(clip_norm=1e-3, optimizer="sgd", learning_rate=1.0, weight_decay=0.0)
     before = [p.detach().clone() for p in module.parameters()]
-    step(module, make_optimizer(module, schedule), 100 * torch.ones(2, 3), torch.tensor([0, 1]), schedule)
+    inputs, targets = 100 * torch.ones(2, 3), torch.tensor([0, 1])
+    step(Goal(module, schedule), make_optimizer(module, schedule), inputs, targets, schedule.clip_norm)
     moved = torch.cat([(p - b).flatten() for p, b in zip(module.parameters(), before, strict=True)])
     assert moved.norm().item() == pytest.approx(1.9e-3, rel=1e-2)  # a first Nesterov step is 1 + 0.9 times the gradient
 
@@ -141,5 +143,6 @@ def test_a_loss_of_the_modules_own():
     module = Own(2, 2)
     wanted = module(torch.ones(2, 2)).square().sum().item()
     schedule = Schedule()
-    loss, logits = step(module, make_optimizer(module, schedule), torch.ones(2, 2), torch.tensor([0, 1]), schedule)
+    inputs, targets = torch.ones(2, 2), torch.tensor([0, 1])
+    loss, logits = step(Goal(module, schedule), make_optimizer(module, schedule), inputs, targets)
     assert loss.item() == pytest.approx(wanted) and logits.shape == (2, 2) and not logits.requires_grad

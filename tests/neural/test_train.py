@@ -78,7 +78,7 @@ def test_a_budget_that_ends_within_an_epoch_ends_that_epoch_at_the_whole_of_it(s
 EVERYTHING = {"ema": 0.8, "mixup": 0.5, "balance": "sampling", "clip_norm": 1.0}
 
 
-@pytest.mark.parametrize("others", [{"optimizer": "adamw"}, {"optimizer": "sgd"}, EVERYTHING])
+@pytest.mark.parametrize("others", [{"optimizer": "adamw"}, {"optimizer": "sgd"}, {"optimizer": "muon"}, EVERYTHING])
 @pytest.mark.parametrize("deaths", [(1, 2, 3), (4, 9), (17,)])
 def test_a_killed_training_ends_as_an_undisturbed_one(side, tmp_path, monkeypatch, others, deaths):
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)  # a checkpoint after every step
