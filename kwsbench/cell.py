@@ -145,7 +145,8 @@ def run_cell(
     scalars : folder for the course of the training as TensorBoard reads it.
     """
     from kwsbench.clips import Clips
-    from kwsbench.evaluate import score_cell
+    from kwsbench.evaluate import rejection, score_cell
+    from kwsbench.evaluate.metrics import UNKNOWN
     from kwsbench.features import Frontend
     from kwsbench.models import FitContext, FitLog, model_class
 
@@ -198,6 +199,11 @@ def run_cell(
         "ms_per_clip": 1000 * timings.seconds["score_s"] / max(len(test), 1),
         "frontend": {"kind": frontend.kind, "shape": [frontend.n_frames, frontend.n_dims], "rate": frontend.rate},
     }
+    unknown = (predictions["label"] == UNKNOWN).to_numpy()
+    if unknown.any():
+        right = (predictions["predicted"] == UNKNOWN).to_numpy()[unknown]
+        trained = {str(word): int(n) for word, n in train.rows["word"].value_counts().items()}
+        record["rejection"] = rejection(right, test.rows["word"].to_numpy(object)[unknown], trained)
     if hasattr(model, "int8_scores"):
         rounded, size = model.int8_scores(validation, test)
         found = as_predictions(task, test, _proper(rounded, scores.shape))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -98,6 +98,7 @@ def label_split(
     scheme: Literal["all", "keywords", "kws12", "words30", "words35"] = "kws12",
     keywords: Sequence[str] = (),
     unseen: Sequence[str] = (),
+    unheard: Sequence[str] = (),
     unknown: Literal["pooled", "words", "none"] = "pooled",
     unknown_share: float = 0.1,
     silence: Literal["recordings", "generated", "kernel", "zeros", "none"] = "recordings",
@@ -114,6 +115,7 @@ def label_split(
         "kws12": the ten commands, unknown and silence. "words30", "words35": the words of v0.01, of v0.02.
     unseen : those of the words that are scored, but heard in neither training nor validation: only a model that spells
         can answer them.
+    unheard : other words, no labels, that are in the test alone: unknown words that no model was ever trained on.
     unknown : "pooled": other words in one label, a drawn share of them. "words": in training every other word is a
         target of its own, all its clips are used, and answering one of them is answering unknown (the WavCeption
         kernel's way); validation and test are those of "pooled". "none": other words take no part.
@@ -146,7 +148,10 @@ def label_split(
         unknown, silence = "none", "none"
     notes: list[str] = []
 
-    others = own[~own["word"].isin(words)]
+    _check_unheard(unheard, words, own["word"].unique())
+    others = own[~own["word"].isin(words) & ((own["side"] == "test") | ~own["word"].isin(unheard))]
+    if unheard:
+        notes.append(f"unknown words that only the test has: {', '.join(sorted(unheard))}")
     heard = own["word"].isin(words) & ((own["side"] == "test") | ~own["word"].isin(unseen))
     parts = [_rows(own[heard])]
     room = {side: int((parts[0]["side"] == side).sum()) for side in SIDES}
@@ -281,6 +286,17 @@ def _check_unseen(unseen: Sequence[str], words: Sequence[str]) -> None:
         raise UserError(f"unseen word {strange[0]} is no label", "labels: unseen", todo)
     if unseen and set(words) <= set(unseen):
         raise UserError("every word is unseen", "labels: unseen", "leave some to train on")
+
+
+def _check_unheard(unheard: Sequence[str], words: Sequence[str], spoken: Iterable[str]) -> None:
+    """Words that only the test has are spoken in the corpus, and no labels."""
+    others = sorted(set(spoken) - set(words))
+    strange = [word for word in unheard if word not in others]
+    if strange:
+        near = difflib.get_close_matches(strange[0], others, n=1)
+        why = "is a label" if strange[0] in words else "is not in the corpus"
+        todo = f"did you mean {near[0]}?" if near else f"name some of {', '.join(others)}"
+        raise UserError(f"unheard word {strange[0]} {why}", "labels: unheard", todo)
 
 
 def _part_of(n: int, share: float) -> int:

@@ -58,8 +58,9 @@ class Cell:
     def parts(self) -> dict[str, Any]:
         """All that the result depends on, JSON-able; neither limits, nor the entry's name, nor the other cells."""
         found = {name: value for name, value in asdict(self).items() if name not in ("entry", "setting", "limits")}
-        if not found["labels"].get("unseen"):  # the same cell as before there was this setting
-            found["labels"].pop("unseen", None)
+        for late in ("unseen", "unheard"):  # without them, the same cell as before there were these settings
+            if not found["labels"].get(late):
+                found["labels"].pop(late, None)
         return found
 
     @property
@@ -78,8 +79,10 @@ class Cell:
 
     @property
     def labels_name(self) -> str:
-        """The scheme of the labels, and whether there are some that nothing is trained on."""
-        return str(self.labels.get("scheme", "")) + ("+unseen" if self.labels.get("unseen") else "")
+        """The scheme of the labels, and whether there are words that nothing is trained on."""
+        return str(self.labels.get("scheme", "")) + "".join(
+            f"+{name}" for name in ("unseen", "unheard") if self.labels.get(name)
+        )
 
     def key(self, task_fingerprint: str, recordings_fingerprint: str, versions: Mapping[str, object]) -> str:
         """SHA-256 (hex) over the settings, the task, what is in the recordings, and the versions of the rooms."""

@@ -645,3 +645,27 @@ def test_fingerprint_is_of_what_a_model_sees(small):
         rows.loc[rows.index[rows["side"] == "train"][0], column] = value
         assert replace(task, rows=rows).fingerprint != task.fingerprint, column
     assert replace(task, noise=()).fingerprint != task.fingerprint
+
+
+def test_unheard_words_are_unknown_in_the_test_alone(small):
+    plain, task = two(small, unknown_share=9.0), two(small, unknown_share=9.0, unheard=("bed",))
+    by_side = lambda made: made.rows[made.rows["word"] == "bed"].groupby("side").size().to_dict()  # noqa: E731
+    assert by_side(plain) == dict(zip(("train", "validation", "test"), SMALL["bed"], strict=True))
+    assert by_side(task) == {"test": SMALL["bed"][2]}
+    assert set(task.rows["label"][task.rows["word"] == "bed"]) == {"unknown"}
+    assert any("unknown words that only the test has: bed" in note for note in task.notes)
+    mixed = with_training(task, two(small, unknown="words", unheard=("bed",)))
+    assert not [target for target in mixed.targets if "bed" in target] and by_side(mixed) == by_side(task)
+
+
+@pytest.mark.parametrize(
+    ("words", "what", "todo"),
+    [
+        (["bad"], "unheard word bad is not in the corpus", "did you mean bed?"),
+        (["yes"], "unheard word yes is a label", "name some of bed"),
+    ],
+)
+def test_unheard_words_are_in_the_corpus_and_no_labels(small, words, what, todo):
+    with pytest.raises(UserError) as caught:
+        two(small, unheard=words)
+    assert what in caught.value.what and todo in caught.value.todo

@@ -125,12 +125,13 @@ def test_the_key_covers_all_that_the_result_depends_on(base):
     assert set(CHANGES) | {"limits", "setting", "entry"} == set(asdict(cell))
 
 
-def test_where_no_word_is_unseen_the_key_is_that_from_before_there_was_the_setting(base):
+@pytest.mark.parametrize("late", ["unseen", "unheard"])
+def test_where_no_word_is_kept_out_the_key_is_that_from_before_there_was_the_setting(base, late):
     cell = base.cells[0]
-    before = replace(cell, labels={name: value for name, value in cell.labels.items() if name != "unseen"})
-    assert cell.labels["unseen"] == () and before.id == cell.id and before.key("t", "r", {}) == cell.key("t", "r", {})
-    unseen = replace(cell, labels={**cell.labels, "unseen": ("go",)})
-    assert unseen.key("t", "r", {}) != cell.key("t", "r", {}) and unseen.labels_name == "kws12+unseen"
+    before = replace(cell, labels={name: value for name, value in cell.labels.items() if name != late})
+    assert cell.labels[late] == () and before.id == cell.id and before.key("t", "r", {}) == cell.key("t", "r", {})
+    without = replace(cell, labels={**cell.labels, late: ("go",)})
+    assert without.key("t", "r", {}) != cell.key("t", "r", {}) and without.labels_name == f"kws12+{late}"
 
 
 def test_a_cell_survives_json(base):

@@ -9,17 +9,20 @@ matrices have the truth in rows.
     recall of a label           its clips predicted right / its clips
     macro F1                    mean over labels in the truth of 2 · right / (true + predicted)
     worst speaker               lowest accuracy among speakers with enough clips
+    unknown: heard, new         recall of unknown over clips of words with enough training clips, and of others
     log loss                    mean of −ln softmax(scores) at the true label, in nats
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 SILENCE = "silence"
+UNKNOWN = "unknown"
 MIN_CLIPS = 10
+HEARD_CLIPS = 10  # of training, that make a word one that was heard
 COLUMNS = ("clip", "speaker", "label", "predicted")
 
 
@@ -69,6 +72,27 @@ def score_cell(predictions: pd.DataFrame, labels: Sequence[str], *, min_clips: i
         "log_loss": log_loss(predictions[list(labels)].to_numpy(dtype=float), truth),
         "recall": dict(zip(labels, recall(confusion).tolist(), strict=True)),
         "confusion": confusion.tolist(),
+    }
+
+
+def rejection(right: np.ndarray, words: np.ndarray, training_clips: Mapping[str, int]) -> dict[str, int]:
+    """Clips of words that are no keywords, and how many of them were called unknown, by what training has heard.
+
+    Parameters
+    ----------
+    right : bool (n,), of those clips. words : (n,), what is spoken in each.
+    training_clips : word → how many clips of it were trained on; from ``HEARD_CLIPS`` on it counts as heard.
+
+    Returns
+    -------
+    dict of heard, heard_right, new, new_right.
+    """
+    heard = np.array([training_clips.get(word, 0) >= HEARD_CLIPS for word in words], bool)
+    return {
+        "heard": int(heard.sum()),
+        "heard_right": int(right[heard].sum()),
+        "new": int((~heard).sum()),
+        "new_right": int(right[~heard].sum()),
     }
 
 

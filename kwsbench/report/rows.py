@@ -152,7 +152,7 @@ def _row(task: tuple[str, str, str], records: list[Record], folds: list[str], pr
     metrics = [score_cell(table, labels) for table in pooled.values()]
     clips = _by_clip(pooled.values())
     used = [record for found in whole.values() for record in found]
-    values = _counts(used, clips) | _quality(metrics, clips, task) | _costs(used)
+    values = _counts(used, clips) | _quality(metrics, clips, task) | _rejection(used) | _costs(used)
     by_fold = clips.groupby("fold", sort=False)["correct"].mean()
     return Row(
         task,
@@ -215,6 +215,16 @@ def _quality(metrics: list[dict[str, Any]], clips: pd.DataFrame, task: tuple[str
         "worst_speaker_name": worst.speaker,
         "accuracy_sd_seeds": float(np.std(by_seed, ddof=1)) if len(by_seed) > 1 else float("nan"),
         **{name: float(np.mean([found[name] for found in metrics])) for name in METRICS},
+    }
+
+
+def _rejection(records: list[Record]) -> dict[str, float]:
+    """Shares of the clips of unknown words that are called unknown: of words heard in training, of new ones."""
+    found = pd.DataFrame([record["rejection"] for record in records if "rejection" in record])
+    return {
+        f"unknown_{kind}": float(found[f"{kind}_right"].sum() / found[kind].sum())
+        for kind in ("heard", "new")
+        if len(found) and found[kind].sum()
     }
 
 

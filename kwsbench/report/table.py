@@ -18,7 +18,7 @@ FIRST_COLUMNS = (
 COLUMNS = (
     *FIRST_COLUMNS, "setting", "folds", "accuracy_without_silence", "accuracy_sd_seeds", "log_loss",
     "worst_speaker_name", *PHASES[1:], "cpu_s", "gpu_s", "synthetic", "split_fingerprint",
-    "model_bytes", "int8_accuracy", "int8_bytes",
+    "model_bytes", "int8_accuracy", "int8_bytes", "unknown_heard", "unknown_new",
 )  # fmt: skip
 _WHOLE = ("n_train", "n_test", "n_test_speakers", "params", "macs", "seeds", "folds", "model_bytes", "int8_bytes")
 _TEXT = ("model", "corpus", "labels", "split", "status", "setting", "worst_speaker_name", "split_fingerprint")
@@ -51,16 +51,30 @@ def tabulate(rows: Sequence[Row]) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Column:
-    """A column for reading: its title, its text, and how soon it goes where there is no room (high goes first)."""
+    """A column for reading.
+
+    Attributes
+    ----------
+    title, text : its head, and its text from a row of the table.
+    goes : how soon it goes where there is no room; high goes first.
+    needs : a column of the table without which there is nothing to read.
+    """
 
     title: str
     text: Callable[[Any], str]
     goes: int = 0
+    needs: str = "accuracy"
 
 
 READING = (
     Column("accuracy % [95 %]", lambda row: with_interval(row.accuracy, row.accuracy_low, row.accuracy_high)),
     Column("macro F1", lambda row: percent(row.macro_f1), goes=4),
+    Column(
+        "unknown: heard, new",
+        lambda row: ", ".join(percent(share) for share in (row.unknown_heard, row.unknown_new)),
+        goes=8,
+        needs="unknown_new",
+    ),
     Column("worst spk", lambda row: percent(row.worst_speaker), goes=3),
     Column("params", lambda row: amount(row.params), goes=2),
     Column("MACs", lambda row: amount(row.macs), goes=5),
@@ -105,6 +119,7 @@ def reading_cells(rows: pd.DataFrame, columns: Sequence[Column]) -> tuple[list[s
     """Titles, and the texts of each row, of columns for reading; a last one says what went wrong, if anything did."""
     wrong = (rows["status"] != "ok").any()
     several = (rows["seeds"].fillna(1) > 1).any()
+    columns = [c for c in columns if c.needs == "accuracy" or rows[c.needs].notna().any()]
     titles = ["model", *(c.title for c in columns), *(["seeds"] if several else []), *(["status"] if wrong else [])]
     cells = []
     for name, row in zip(names_of(rows), rows.itertuples(), strict=True):

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as oracle
 
-from kwsbench.evaluate import score_cell
+from kwsbench.evaluate import rejection, score_cell
 from kwsbench.evaluate.metrics import log_loss, worst_speaker
 
 LABELS = ("yes", "no", "up", "unknown", "silence")
@@ -124,3 +124,11 @@ def test_all_right_is_one():
 def test_a_spoiled_table_is_refused(spoil, message):
     with pytest.raises(ValueError, match=message):
         score_cell(spoil(drawn(20)), LABELS)
+
+
+def test_rejection_by_hand():
+    """Ten training clips make a word one that was heard; nine do not."""
+    right = np.array([True, False, True, True, False])
+    words = np.array(["bed", "bed", "cat", "tree", "wow"], object)
+    found = rejection(right, words, {"bed": 10, "cat": 300, "tree": 9})
+    assert found == {"heard": 3, "heard_right": 2, "new": 2, "new_right": 1}

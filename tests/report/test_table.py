@@ -189,3 +189,16 @@ def test_latex_has_as_many_cells_as_columns_and_nothing_unescaped(made):
     assert r"gmm\_hmm (share=50\%)" in text and r"a\_b" in text
     assert text.count(r"\begin{") == text.count(r"\end{") == 2
     assert not re.findall(r"(?<!\\)[_#]", body)
+
+
+def test_rejection_of_words_heard_and_new_stands_where_it_was_measured(made):
+    made.add("one", rejection={"heard": 40, "heard_right": 36, "new": 20, "new_right": 5}, seed=0)
+    made.add("one", rejection={"heard": 40, "heard_right": 40, "new": 20, "new_right": 6}, seed=1)
+    made.add("two")
+    table = build_table(made.records, made.predictions).set_index("model")
+    assert table.loc["one", "unknown_heard"] == 76 / 80 and table.loc["one", "unknown_new"] == 11 / 40
+    assert table.loc["two", ["unknown_heard", "unknown_new"]].isna().all()
+    text = markdown("study", table.reset_index(), [])
+    assert "unknown: heard, new" in text and "95.0, 27.5" in text
+    made.records = made.records[2:]
+    assert "unknown: heard" not in markdown("study", build_table(made.records, made.predictions), [])
