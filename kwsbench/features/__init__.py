@@ -224,18 +224,23 @@ class Frontend:
 
         ``lengths`` (n,): frames before which a clip ends, so that differences do not look into its padding.
         """
+        import torch
+
         from kwsbench.features import cepstral, frames, spectral
 
         if self.kind == "waveform":
             return waves[:, None, :]
-        x = waves * 32768 if self.scale == "int16" else waves
-        static = {
+        make = {
             "log_spectrogram": spectral.log_spectrogram,
             "log_mel": spectral.log_mel,
             "mfcc": cepstral.mfcc,
             "kaldi_mfcc": cepstral.kaldi_mfcc,
             "plp": cepstral.plp,
-        }[self.kind](x, self)
+        }[self.kind]
+        scale = 32768 if self.scale == "int16" else 1
+        few = frames.TOGETHER if waves.device.type == "cpu" else max(len(waves), 1)
+        parts = [make(part * scale if scale > 1 else part, self) for part in waves.split(few)]
+        static = parts[0] if len(parts) == 1 else torch.cat(parts)
         raw = None if lengths is None else lengths * self.stack
         return frames.stacked(frames.with_deltas(static, self.deltas, raw), self.stack)
 

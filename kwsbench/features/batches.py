@@ -11,26 +11,23 @@ import numpy as np
 import torch
 
 from kwsbench.audio import FULL_SCALE
+from kwsbench.features.frames import TOGETHER
 
 if TYPE_CHECKING:
     from kwsbench.features import Frontend
-
-SMALL = 16  # clips of a second: 3 MB of frames
-SMALLER = 8  # of kaldi_mfcc, which passes more often over its frames
 
 
 def frames_of_many(frontend: Frontend, waves: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
     """int16 (n, samples), and lengths int64 (n,) in frames or None → float32 (n, frames, dims) before splicing."""
     made = np.empty((len(waves), frontend.n_frames, frontend.n_single), np.float32)
-    size = SMALLER if frontend.kind == "kaldi_mfcc" else SMALL
 
     def make(start: int) -> None:
-        part = slice(start, start + size)
+        part = slice(start, start + TOGETHER)
         own = None if lengths is None else torch.tensor(lengths[part])
         made[part] = frontend.frames(torch.tensor(waves[part]).float() / FULL_SCALE, own).numpy()
 
     with one_thread_each() as cores, ThreadPoolExecutor(cores) as pool:
-        list(pool.map(make, range(0, len(waves), size)))
+        list(pool.map(make, range(0, len(waves), TOGETHER)))
     return made
 
 

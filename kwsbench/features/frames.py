@@ -12,6 +12,7 @@ from torch.nn import functional as F
 if TYPE_CHECKING:
     from kwsbench.features import Frontend
 
+TOGETHER = 8  # clips of a second that a CPU makes frames of at once: what they pass through stays in the caches
 DELTA_REACH = 2
 LEAST_DEVIATION = 1e-3  # a dimension that never varies (an empty band) is left at zero, not blown up
 
@@ -26,15 +27,18 @@ def window_of(name: str, size: int, symmetric: bool) -> Tensor:
 
 
 def windowed(x: Tensor, frontend: Frontend, symmetric: bool) -> Tensor:
-    """(n, samples) → (n, frames, window) windowed; what is left after the last whole frame as ``last_frame`` says."""
+    """(n, samples) → (n, frames, points) windowed, zeros behind the window; the last frame is as ``last_frame`` says.
+
+    The zeros are put here, for a transform that pads copies all frames once more.
+    """
     size, step = frontend.window_samples, frontend.step
     if frontend.last_frame == "pad":
         need = (frontend.frames_of(x.shape[1]) - 1) * step + size
         x = F.pad(x, (0, max(0, need - x.shape[1])))
     frames = x.unfold(1, size, step)
-    if frontend.window == "rectangular":
-        return frames
-    return frames * window_of(frontend.window, size, symmetric).to(x.device)
+    padded = x.new_zeros((*frames.shape[:2], frontend.fft_points))
+    torch.mul(frames, window_of(frontend.window, size, symmetric).to(x.device), out=padded[..., :size])
+    return padded
 
 
 def deltas(x: Tensor, lengths: Tensor | None = None) -> Tensor:

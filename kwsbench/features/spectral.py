@@ -36,17 +36,17 @@ def log_mel(x: Tensor, frontend: Frontend) -> Tensor:
     """Log of triangular mel bands of the power spectrum, none below eps."""
     power = power_spectrum(windowed(x, frontend, symmetric=True), frontend.fft_points)
     bank = mel_bank(frontend.bands, frontend.fft_points, frontend.rate, frontend.low_hz, frontend.top_hz, on_bins=False)
-    return torch.log((power @ bank.to(x.device).T).clamp(min=frontend.eps))
+    return torch.log((power @ bank.to(x.device).T).clamp_(min=frontend.eps))
 
 
 def _power(frames: Tensor, n_fft: int) -> Tensor:
-    spectrum = torch.fft.rfft(frames, n_fft)
-    return spectrum.real.square() + spectrum.imag.square()
+    squares = torch.view_as_real(torch.fft.rfft(frames, n_fft)).square_()
+    return squares[..., 0] + squares[..., 1]
 
 
 def power_spectrum(frames: Tensor, n_fft: int) -> Tensor:
     """|X|² / n_fft, as python_speech_features has it: (…, window) → (…, n_fft / 2 + 1)."""
-    return _power(frames, n_fft) / n_fft
+    return _power(frames, n_fft).div_(n_fft)
 
 
 @lru_cache(maxsize=64)
