@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,6 +28,8 @@ from kwsbench.splits import SIDES, Split
 VERSION = 1
 SILENCE, UNKNOWN = "silence", "unknown"
 COMMANDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
+BY_WORD = ("words", "words_and_other")  # ways in which unknown words are targets of their own
+OWN_CLIPS = 10  # of training, that make an unknown word a target of its own beside one for all others
 WORDS30 = (
     *COMMANDS,
     *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"),
@@ -53,7 +56,8 @@ class Task:
         at the file's rate; stop −1: to its end), ``gain``, ``peak`` (scale the stretch to full scale first), ``word``,
         ``label``, ``target`` (index into ``targets``), ``speaker`` ("": nobody), ``side``; sorted by side and clip.
     labels : what is scored, in order: the keywords as they were named, then unknown, then silence.
-    targets : what is trained on: the labels, or with ``unknown: words`` every unknown word by itself ("unknown:bed").
+    targets : what is trained on: the labels, or with ``unknown: words`` every unknown word by itself ("unknown:bed"),
+        with ``unknown: words_and_other`` the label unknown before them.
     target_label : index into ``labels`` of each target.
     noise : noise recordings of the training side, for augmentation.
     notes : sentences for under the table.
@@ -65,6 +69,11 @@ class Task:
     target_label: tuple[int, ...]
     noise: tuple[str, ...]
     notes: tuple[str, ...]
+
+    @property
+    def has_other(self) -> bool:
+        """Whether unknown words are targets of their own, and what is none of them another."""
+        return UNKNOWN in self.targets and any(target.startswith(f"{UNKNOWN}:") for target in self.targets)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -99,7 +108,7 @@ def label_split(
     keywords: Sequence[str] = (),
     unseen: Sequence[str] = (),
     unheard: Sequence[str] = (),
-    unknown: Literal["pooled", "words", "none"] = "pooled",
+    unknown: Literal["pooled", "words", "words_and_other", "none"] = "pooled",
     unknown_share: float = 0.1,
     silence: Literal["recordings", "generated", "kernel", "zeros", "none"] = "recordings",
     silence_share: float = 0.1,
@@ -118,7 +127,8 @@ def label_split(
     unheard : other words, no labels, that are in the test alone: unknown words that no model was ever trained on.
     unknown : "pooled": other words in one label, a drawn share of them. "words": in training every other word is a
         target of its own, all its clips are used, and answering one of them is answering unknown (the WavCeption
-        kernel's way); validation and test are those of "pooled". "none": other words take no part.
+        kernel's way); validation and test are those of "pooled". "words_and_other": the same, and one more target for
+        what is none of them: words with fewer than ten training clips, and decoys. "none": other words take no part.
     unknown_share, silence_share : of the keyword clips of a side.
     silence : "recordings": stretches of noise recordings, whole recordings kept to one side. "generated": coloured
         noise. "kernel": half of each, scaled to its peak (the WavCeption kernel's). "zeros": digital silence, as the
@@ -164,7 +174,7 @@ def label_split(
         parts.append(_official(official, words, unknown, how, notes))
     rows = pd.concat([part for part in parts if len(part)], ignore_index=True)
     labels = (*words, *(label for label in _extra(unknown, silence) if (rows["label"] == label).any()))
-    return _task(rows, labels, unknown == "words", by_side["train"], notes)
+    return _task(rows, labels, unknown, by_side["train"], notes)
 
 
 def with_training(task: Task, other: Task) -> Task:
@@ -183,7 +193,8 @@ def with_training(task: Task, other: Task) -> Task:
     notes = [note for note in task.notes if note not in _untrained(task.rows, task.labels)]
     own = _untrained(other.rows, other.labels)
     notes += [f"training side: {note}" for note in other.notes if note not in notes and note not in own]
-    return _task(rows, task.labels, other.targets != other.labels, other.noise, notes)
+    by_word = "words" if other.targets != other.labels else "pooled"
+    return _task(rows, task.labels, f"{by_word}_and_other" if other.has_other else by_word, other.noise, notes)
 
 
 def noise_sides(noise: Noise, seed: int) -> dict[str, tuple[str, ...]]:
@@ -204,9 +215,9 @@ def noise_sides(noise: Noise, seed: int) -> dict[str, tuple[str, ...]]:
     return {side: tuple(sorted(parts[side])) for side in SIDES}
 
 
-def _task(rows: pd.DataFrame, labels: tuple[str, ...], by_word: bool, noise: tuple[str, ...], notes: list[str]) -> Task:
+def _task(rows: pd.DataFrame, labels: tuple[str, ...], unknown: str, noise: tuple[str, ...], notes: list[str]) -> Task:
     _assert_noise_apart(rows, noise)
-    targets, owner, aims = _targets(rows, labels, by_word)
+    targets, owner, aims = _targets(rows, labels, unknown)
     rows = rows.assign(target=aims).sort_values(["side", "clip"], ignore_index=True)[COLUMNS]
     return Task(rows, labels, targets, owner, noise, (*notes, *_untrained(rows, labels)))
 
@@ -346,7 +357,7 @@ def _unknown(
     parts = []
     for side, n in wanted.items():
         clips = others[others["side"] == side].sort_index()
-        if way == "pooled" or side != "train":
+        if way not in BY_WORD or side != "train":
             if len(clips) < n:
                 notes.append(f"unknown, {side}: only {len(clips):,} clips of other words, {n:,} were asked for")
             rng = np.random.default_rng(derive_seed(seed, "unknown", side))
@@ -434,18 +445,22 @@ def _heard(how: _Silence) -> str:
 
 
 def _targets(
-    rows: pd.DataFrame, labels: Sequence[str], by_word: bool
+    rows: pd.DataFrame, labels: Sequence[str], way: str
 ) -> tuple[tuple[str, ...], tuple[int, ...], np.ndarray]:
     """What is trained on, the label of each, and each row's target: int64 (n,).
 
     An unknown word that training never heard has the first unknown target: it only matters for the label it belongs to.
+    With a target for others that is the first, and words with few training clips have it too.
     """
     aims = rows["label"].to_numpy(object).copy()
     heard: list[str] = []
-    if by_word:
+    if way in BY_WORD:
         unknown = (rows["label"] == UNKNOWN).to_numpy()
         aims[unknown] = f"{UNKNOWN}:" + rows["word"].to_numpy(object)[unknown]
-        heard = sorted(set(aims[unknown & (rows["side"] == "train").to_numpy()]))
+        clips = Counter(aims[unknown & (rows["side"] == "train").to_numpy()])
+        with_other = way == BY_WORD[1]
+        heard = sorted(aim for aim, n in clips.items() if n >= OWN_CLIPS or not with_other)
+        heard = [UNKNOWN, *heard] if with_other else heard
     targets: list[str] = []
     owner: list[int] = []
     first: dict[str, int] = {}

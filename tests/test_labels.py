@@ -669,3 +669,14 @@ def test_unheard_words_are_in_the_corpus_and_no_labels(small, words, what, todo)
     with pytest.raises(UserError) as caught:
         two(small, unheard=words)
     assert what in caught.value.what and todo in caught.value.todo
+
+
+def test_unknown_words_of_their_own_and_one_target_for_all_others():
+    split = split_of({"yes": (30, 2, 2), "bed": (12, 2, 2), "cat": (9, 1, 2), "dog": (0, 0, 3), "go": (30, 2, 2)})
+    how = {"scheme": "keywords", "keywords": ("yes", "go"), "silence": "none", "unknown_share": 9.0}
+    task = label_split(split, noise=NOISE, unknown="words_and_other", **how)
+    assert task.targets == ("yes", "go", "unknown", "unknown:bed") and task.target_label == (0, 1, 2, 2)
+    aims = task.rows.groupby("word")["target"].agg(lambda targets: sorted(set(targets))).to_dict()
+    assert aims == {"yes": [0], "go": [1], "bed": [3], "cat": [2], "dog": [2]}
+    mixed = with_training(label_split(split, noise=NOISE, **how), task)
+    assert mixed.targets == task.targets and mixed.rows["target"].tolist() == task.rows["target"].tolist()
