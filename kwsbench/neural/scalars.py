@@ -20,7 +20,7 @@ class Scalars:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
             raise UserError("TensorBoard is not here", todo="pip install 'kwsbench[tensorboard]'") from error
-        self._writer: Any = SummaryWriter(str(folder), purge_step=step)
+        self._writer: Any = SummaryWriter(str(folder), purge_step=step + 1 if step else None)
 
     def write(self, row: dict[str, float]) -> None:
         """One row of ``Trained.history``."""
