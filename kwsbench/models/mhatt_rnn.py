@@ -17,9 +17,9 @@ class MHAttRNN(Network):
     Source: O. Rybakov and others, "Streaming keyword spotting on mobile devices", Interspeech 2020, arXiv 2005.06720:
     accuracy 97.2 % and 98.0 % on 12 labels of Speech Commands V1 and V2 with 743K parameters. With 12 labels 743,025
     are trained, and 22 are running statistics. De Andrade and others' attention RNN (arXiv 1808.08929) is its model.
-    The authors train Adam for four times 20,000 steps of 100 clips at 1e-3, 5e-4, 1e-4 and 2e-5: near to ``optimizer:
-    adam, weight_decay: 0, schedule: cosine, learning_rate: 1e-3, epochs: 220, max_steps: 80000``; masks and speeds are
-    as by default here. Their cepstra are of magnitudes, not powers, and not normalised.
+    The authors train Adam for 80,000 steps of 100 clips, the rate falling exponentially from 1e-3 to 2e-5: near to
+    ``optimizer: adam, weight_decay: 0, schedule: cosine, learning_rate: 1e-3, epochs: 220, max_steps: 80000``; masks
+    and speeds are as by default here. Their cepstra are of magnitudes, not powers, and not normalised.
 
     Parameters
     ----------
