@@ -146,8 +146,8 @@ def run_cell(
     """
     from kwsbench.clips import Clips
     from kwsbench.evaluate import rejection, score_cell
-    from kwsbench.evaluate.metrics import UNKNOWN
     from kwsbench.features import Frontend
+    from kwsbench.labels import UNKNOWN
     from kwsbench.models import FitContext, FitLog, model_class
 
     timings = Timings()
@@ -188,12 +188,8 @@ def run_cell(
 
     predictions = as_predictions(task, test, scores)
     record = describe(cell, fold, task, sound, log)
-    cost = model.cost(test)
-    for what, number in (("params", cost.params), ("macs", cost.macs)):
-        if not isinstance(number, Integral) or number < 0:
-            raise ValueError(f"cost: {what} is {number!r}, not a whole number of at least 0")
     record |= {
-        "cost": {"params": cost.params, "macs": cost.macs, "bytes": cost.bytes or _saved_bytes(model)},
+        "cost": _cost(model, test),
         "metrics": score_cell(predictions, list(task.labels)),
         "timings": {**timings.seconds, "total_s": sum(timings.seconds.values())},
         "ms_per_clip": 1000 * timings.seconds["score_s"] / max(len(test), 1),
@@ -201,14 +197,23 @@ def run_cell(
     }
     unknown = (predictions["label"] == UNKNOWN).to_numpy()
     if unknown.any():
-        right = (predictions["predicted"] == UNKNOWN).to_numpy()[unknown]
-        trained = {str(word): int(n) for word, n in train.rows["word"].value_counts().items()}
-        record["rejection"] = rejection(right, test.rows["word"].to_numpy(object)[unknown], trained)
+        rejected = (predictions["predicted"] == UNKNOWN).to_numpy()[unknown]
+        trained = train.rows["word"].value_counts().to_dict()
+        record["rejection"] = rejection(rejected, test.rows["word"].to_numpy(object)[unknown], trained)
     if hasattr(model, "int8_scores"):
         rounded, size = model.int8_scores(validation, test)
         found = as_predictions(task, test, _proper(rounded, scores.shape))
         record["int8"] = {"accuracy": float((found["label"] == found["predicted"]).mean()), "bytes": size}
     return Outcome(record, predictions, model)
+
+
+def _cost(model: Model, test: Any) -> dict[str, int]:
+    """What the model says that it costs; bytes are those of its files where it does not say."""
+    cost = model.cost(test)
+    for what, number in (("params", cost.params), ("macs", cost.macs)):
+        if not isinstance(number, Integral) or number < 0:
+            raise ValueError(f"cost: {what} is {number!r}, not a whole number of at least 0")
+    return {"params": cost.params, "macs": cost.macs, "bytes": cost.bytes or _saved_bytes(model)}
 
 
 def _saved_bytes(model: Model) -> int:

@@ -91,6 +91,7 @@ def run(
     from kwsbench.recipe import load_recipe
     from kwsbench.report import terminal_table, write_report
     from kwsbench.runner import run_study
+    from kwsbench.runner.environment import processes
     from kwsbench.runner.local import default_cache, store_study
     from kwsbench.store import Store
     from kwsbench.study import expand
@@ -100,7 +101,7 @@ def run(
     study = expand(loaded)
     store = Store(results / study.name)
     places = Places(data_root(data), default_cache())
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    if processes() > 1:
         from kwsbench.runner.ranks import run_by_ranks
 
         found = run_by_ranks(study, store, places, device=device, scalars=tensorboard)

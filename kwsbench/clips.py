@@ -15,10 +15,10 @@ from kwsbench.cache import made_once
 from kwsbench.errors import UserError
 from kwsbench.features import VERSION as FEATURES_VERSION
 from kwsbench.features import Frontend
-from kwsbench.labels import SILENCE
 from kwsbench.progress import Progress, silent
 from kwsbench.recordings import NOISE, Recordings
 from kwsbench.seeds import fingerprint
+from kwsbench.silence import SILENCE
 from kwsbench.waves import WAVE_FIELDS, Sources
 
 if TYPE_CHECKING:

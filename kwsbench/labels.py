@@ -14,22 +14,21 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from kwsbench.errors import LeakError, UserError
-from kwsbench.noise import COLORS
 from kwsbench.seeds import derive_seed, fingerprint
+from kwsbench.silence import SILENCE, Noise, Silence, file_name, heard_of, noise_sides, part_of, silence_rows
 from kwsbench.splits import SIDES, Split
 
 VERSION = 1
-SILENCE, UNKNOWN = "silence", "unknown"
+UNKNOWN = "unknown"
 COMMANDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
 BY_WORD = ("words", "words_and_other")  # ways in which unknown words are targets of their own
-OWN_CLIPS = 10  # of training, that make an unknown word a target of its own beside one for all others
+HEARD_CLIPS = 10  # of training, from which on an unknown word counts as one that was heard
 WORDS30 = (
     *COMMANDS,
     *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"),
@@ -39,11 +38,6 @@ WORDS35 = (*WORDS30, "backward", "follow", "forward", "learn", "visual")
 PRESETS = {"kws12": COMMANDS, "words30": WORDS30, "words35": WORDS35}
 COLUMNS = ["clip", "path", "start", "stop", "gain", "peak", "word", "label", "target", "speaker", "side"]
 PREDICTION_COLUMNS = ("clip", "speaker", "label", "predicted")  # beside the labels' own, in a table of predictions
-GAIN = (0.1, 1.0)  # of a stretch of silence, drawn evenly
-FEWEST_RECORDINGS = 3  # of noise, for each side to have one of its own
-
-Noise = Mapping[str, tuple[int, int]]
-"""Noise recordings: path → (samples, rate in Hz)."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +54,7 @@ class Task:
         with ``unknown: words_and_other`` the label unknown before them.
     target_label : index into ``labels`` of each target.
     noise : noise recordings of the training side, for augmentation.
+    unknown : how unknown words are targets, see ``label_split``.
     notes : sentences for under the table.
     """
 
@@ -69,35 +64,14 @@ class Task:
     target_label: tuple[int, ...]
     noise: tuple[str, ...]
     notes: tuple[str, ...]
-
-    @property
-    def has_other(self) -> bool:
-        """Whether unknown words are targets of their own, and what is none of them another."""
-        return UNKNOWN in self.targets and any(target.startswith(f"{UNKNOWN}:") for target in self.targets)
+    unknown: str = "pooled"
 
     @cached_property
     def fingerprint(self) -> str:
         """Over everything that a model sees of the rows and the noise; not over where the files lie."""
         columns = [self.rows[name].tolist() for name in COLUMNS if name != "path"]
-        sources = [_file_name(path) for path in [*self.rows["path"], *self.noise]]
+        sources = [file_name(path) for path in [*self.rows["path"], *self.noise]]
         return fingerprint(columns, sources, self.labels, self.targets, self.target_label)
-
-
-@dataclass(frozen=True)
-class _Silence:
-    """How silence is made: the settings, and the recordings of each side (none where there are too few)."""
-
-    way: str
-    share: float
-    seconds: float
-    seed: int
-    noise: Noise
-    by_side: Mapping[str, tuple[str, ...]]
-
-    @property
-    def held_out(self) -> bool:
-        """Every side has recordings of its own."""
-        return all(self.by_side[side] for side in SIDES)
 
 
 def label_split(
@@ -165,11 +139,11 @@ def label_split(
     heard = own["word"].isin(words) & ((own["side"] == "test") | ~own["word"].isin(unseen))
     parts = [_rows(own[heard])]
     room = {side: int((parts[0]["side"] == side).sum()) for side in SIDES}
-    parts += _unknown(others, unknown, {side: _part_of(n, unknown_share) for side, n in room.items()}, seed, notes)
+    parts += _unknown(others, unknown, {side: part_of(n, unknown_share) for side, n in room.items()}, seed, notes)
 
     by_side = noise_sides(noise or {}, seed)
-    how = _Silence(silence, silence_share, silence_seconds, seed, noise or {}, by_side)
-    parts += _silence(how, {side: n for side, n in room.items() if side != "test" or official.empty}, notes)
+    how = Silence(silence, silence_share, silence_seconds, seed, noise or {}, by_side)
+    parts += silence_rows(how, {side: n for side, n in room.items() if side != "test" or official.empty}, notes)
     if len(official):
         parts.append(_official(official, words, unknown, how, notes))
     rows = pd.concat([part for part in parts if len(part)], ignore_index=True)
@@ -193,33 +167,14 @@ def with_training(task: Task, other: Task) -> Task:
     notes = [note for note in task.notes if note not in _untrained(task.rows, task.labels)]
     own = _untrained(other.rows, other.labels)
     notes += [f"training side: {note}" for note in other.notes if note not in notes and note not in own]
-    by_word = "words" if other.targets != other.labels else "pooled"
-    return _task(rows, task.labels, f"{by_word}_and_other" if other.has_other else by_word, other.noise, notes)
-
-
-def noise_sides(noise: Noise, seed: int) -> dict[str, tuple[str, ...]]:
-    """Whole noise recordings for each side: one in six (at least one) for validation and for test, the rest trains.
-
-    Recordings that lie in folders named after the sides stay on them. Where there are fewer than three, validation and
-    test have none, and silence is generated; the training side may still be augmented with them.
-    """
-    names = sorted((path for path, (samples, _) in noise.items() if samples), key=lambda path: (_file_name(path), path))
-    given = {side: tuple(path for path in names if Path(path).parent.name == side) for side in SIDES}
-    if names and all(given.values()):
-        return given
-    if len(names) < FEWEST_RECORDINGS:
-        return {"train": tuple(names), "validation": (), "test": ()}
-    order = [names[i] for i in np.random.default_rng(derive_seed(seed, "noise")).permutation(len(names))]
-    n = max(1, len(names) // 6)
-    parts = {"validation": order[:n], "test": order[n : 2 * n], "train": order[2 * n :]}
-    return {side: tuple(sorted(parts[side])) for side in SIDES}
+    return _task(rows, task.labels, other.unknown, other.noise, notes)
 
 
 def _task(rows: pd.DataFrame, labels: tuple[str, ...], unknown: str, noise: tuple[str, ...], notes: list[str]) -> Task:
     _assert_noise_apart(rows, noise)
     targets, owner, aims = _targets(rows, labels, unknown)
     rows = rows.assign(target=aims).sort_values(["side", "clip"], ignore_index=True)[COLUMNS]
-    return Task(rows, labels, targets, owner, noise, (*notes, *_untrained(rows, labels)))
+    return Task(rows, labels, targets, owner, noise, (*notes, *_untrained(rows, labels)), unknown)
 
 
 def _assert_noise_apart(rows: pd.DataFrame, noise: Sequence[str]) -> None:
@@ -229,7 +184,7 @@ def _assert_noise_apart(rows: pd.DataFrame, noise: Sequence[str]) -> None:
     train, validation, test = sides[0] | set(noise), *sides[1:]
     both = sorted(train & (validation | test) | validation & test)
     if both:
-        named = ", ".join(_file_name(path) for path in both)
+        named = ", ".join(file_name(path) for path in both)
         raise LeakError(f"noise recordings on two sides: {named}", todo="label both sides with the same seed")
 
 
@@ -239,10 +194,6 @@ def _untrained(rows: pd.DataFrame, labels: Sequence[str]) -> list[str]:
     unseen = [label for label in lacking if label not in (UNKNOWN, SILENCE)]
     notes = [f"{label}: no clip in training" for label in lacking if label not in unseen]
     return [*notes, f"in the test alone, never trained on: {', '.join(unseen)}"] if unseen else notes
-
-
-def _file_name(path: str) -> str:
-    return path.rsplit("/", 1)[-1]
 
 
 def _extra(unknown: str, silence: str) -> tuple[str, ...]:
@@ -310,11 +261,6 @@ def _check_unheard(unheard: Sequence[str], words: Sequence[str], spoken: Iterabl
         raise UserError(f"unheard word {strange[0]} {why}", "labels: unheard", todo)
 
 
-def _part_of(n: int, share: float) -> int:
-    """The reference's count, ``ceil(n × percent / 100)``, for a share whose binary form may be a little too large."""
-    return math.ceil(round(n * share, 9))
-
-
 def _keywords(
     split: Split, own: pd.DataFrame, scheme: str, keywords: tuple[str, ...], unseen: Sequence[str]
 ) -> tuple[str, ...]:
@@ -366,54 +312,7 @@ def _unknown(
     return parts
 
 
-def _silence(how: _Silence, room: Mapping[str, int], notes: list[str]) -> list[pd.DataFrame]:
-    """Silence rows of each side in ``room``: side → keyword clips."""
-    if how.way == "none":
-        return []
-    if how.way in ("recordings", "kernel"):
-        notes.append(
-            "silence: noise recordings held out whole, "
-            + ", ".join(f"{len(how.by_side[side])} {side}" for side in room)
-            if how.held_out
-            else f"silence is generated noise: {len(how.by_side['train'])} noise recordings are too few to hold out any"
-        )
-    parts = []
-    for side, n_keywords in room.items():
-        n = _part_of(n_keywords, how.share)
-        if not n:
-            continue
-        rng = np.random.default_rng(derive_seed(how.seed, SILENCE, side))
-        n_recorded = {"recordings": n, "kernel": n // 2}.get(how.way, 0) if how.held_out else 0
-        sources = [*_stretches(how, side, n_recorded, rng), *_made(how.way, n - n_recorded, rng)]
-        table = pd.DataFrame(sources, columns=["path", "start", "stop"])
-        table["clip"] = [f"{SILENCE}/{side}/{i:05d}" for i in range(n)]
-        table["gain"] = 1.0 if how.way in ("kernel", "zeros") else rng.uniform(*GAIN, n).round(4)
-        parts.append(table.assign(peak=how.way == "kernel", word=SILENCE, label=SILENCE, speaker="", side=side))
-    return parts
-
-
-def _stretches(how: _Silence, side: str, n: int, rng: np.random.Generator) -> list[tuple[str, int, int]]:
-    """(path, start, stop) of ``n`` stretches at drawn places of a side's recordings; a shorter recording is whole."""
-    if not n:
-        return []
-    files = how.by_side[side]
-    samples, rates = (np.array(column) for column in zip(*(how.noise[path] for path in files), strict=True))
-    lengths = np.minimum(np.round(how.seconds * rates).astype(np.int64), samples)
-    chosen = rng.integers(len(files), size=n)
-    start = rng.integers(samples[chosen] - lengths[chosen] + 1)
-    stop = start + lengths[chosen]
-    return [(files[i], first, end) for i, first, end in zip(chosen, start.tolist(), stop.tolist(), strict=True)]
-
-
-def _made(way: str, n: int, rng: np.random.Generator) -> list[tuple[str, int, int]]:
-    """(path, 0, −1) of ``n`` clips of digital zeros, or of coloured noise with the colours in turn."""
-    if way == "zeros":
-        return [("zeros", 0, -1)] * n
-    seeds = rng.integers(2**62, size=n)  # so many that no two sides get the same noise
-    return [(f"generated:{COLORS[i % len(COLORS)]}:{seed}", 0, -1) for i, seed in enumerate(seeds)]
-
-
-def _official(clips: pd.DataFrame, words: Sequence[str], unknown: str, how: _Silence, notes: list[str]) -> pd.DataFrame:
+def _official(clips: pd.DataFrame, words: Sequence[str], unknown: str, how: Silence, notes: list[str]) -> pd.DataFrame:
     """The official test set's rows: whole, less the labels that the scheme does not have."""
     published = clips["official_label"].replace({"_unknown_": UNKNOWN, "_silence_": SILENCE})
     is_keyword = clips["word"].isin(words) & (published != SILENCE)
@@ -427,21 +326,8 @@ def _official(clips: pd.DataFrame, words: Sequence[str], unknown: str, how: _Sil
         else f"official test set: whole, {len(clips):,} clips"
     )
     if (label[keep] == SILENCE).any():
-        notes.append(_heard(how))
+        notes.append(heard_of(how))
     return _rows(clips[keep], label[keep])
-
-
-def _heard(how: _Silence) -> str:
-    """What the training side knows of the recordings that the official silence was cut from."""
-    of = f"{len(how.by_side['train'])} of {len(how.noise)}"
-    if not how.noise:
-        heard = "which are not here"
-    elif how.way in ("recordings", "kernel") and how.held_out:
-        heard = f"of which training has heard {of} as silence"
-    else:
-        heard = f"of which {of} may be mixed into training clips, none is its silence"
-    cut = "the official test set's silence was cut from the corpus's own noise recordings"
-    return f"{cut}, {heard}: accuracy without silence stands beside"
 
 
 def _targets(
@@ -459,7 +345,7 @@ def _targets(
         aims[unknown] = f"{UNKNOWN}:" + rows["word"].to_numpy(object)[unknown]
         clips = Counter(aims[unknown & (rows["side"] == "train").to_numpy()])
         with_other = way == BY_WORD[1]
-        heard = sorted(aim for aim, n in clips.items() if n >= OWN_CLIPS or not with_other)
+        heard = sorted(aim for aim, n in clips.items() if n >= HEARD_CLIPS or not with_other)
         heard = [UNKNOWN, *heard] if with_other else heard
     targets: list[str] = []
     owner: list[int] = []

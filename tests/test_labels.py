@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from kwsbench import corpora
 from kwsbench.corpora import Corpus
 from kwsbench.errors import LeakError, UserError
-from kwsbench.labels import COMMANDS, WORDS30, WORDS35, Task, label_split, noise_sides, with_training
+from kwsbench.labels import COMMANDS, WORDS30, WORDS35, Task, label_split, with_training
 from kwsbench.noise import COLORS
+from kwsbench.silence import noise_sides
 from kwsbench.splits import SIDES, Split, hash_side, make_splits
 
 REPOSITORY = Path(__file__).resolve().parents[1]

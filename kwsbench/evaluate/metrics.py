@@ -19,10 +19,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-SILENCE = "silence"
-UNKNOWN = "unknown"
+from kwsbench.labels import HEARD_CLIPS
+from kwsbench.silence import SILENCE
+
 MIN_CLIPS = 10
-HEARD_CLIPS = 10  # of training, that make a word one that was heard
 COLUMNS = ("clip", "speaker", "label", "predicted")
 
 
@@ -75,7 +75,7 @@ def score_cell(predictions: pd.DataFrame, labels: Sequence[str], *, min_clips: i
     }
 
 
-def rejection(right: np.ndarray, words: np.ndarray, training_clips: Mapping[str, int]) -> dict[str, int]:
+def rejection(right: np.ndarray, words: np.ndarray, training_clips: Mapping[Any, int]) -> dict[str, int]:
     """Clips of words that are no keywords, and how many of them were called unknown, by what training has heard.
 
     Parameters

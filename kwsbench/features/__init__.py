@@ -230,6 +230,7 @@ class Frontend:
 
         if self.kind == "waveform":
             return waves[:, None, :]
+        x = waves * 32768 if self.scale == "int16" else waves
         make = {
             "log_spectrogram": spectral.log_spectrogram,
             "log_mel": spectral.log_mel,
@@ -237,10 +238,8 @@ class Frontend:
             "kaldi_mfcc": cepstral.kaldi_mfcc,
             "plp": cepstral.plp,
         }[self.kind]
-        scale = 32768 if self.scale == "int16" else 1
-        few = frames.TOGETHER if waves.device.type == "cpu" else max(len(waves), 1)
-        parts = [make(part * scale if scale > 1 else part, self) for part in waves.split(few)]
-        static = parts[0] if len(parts) == 1 else torch.cat(parts)
+        few = frames.TOGETHER if x.device.type == "cpu" else max(len(x), 1)
+        static = torch.cat([make(part, self) for part in x.split(few)])
         raw = None if lengths is None else lengths * self.stack
         return frames.stacked(frames.with_deltas(static, self.deltas, raw), self.stack)
 

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kwsbench.errors import UserError
-from kwsbench.labels import SILENCE, UNKNOWN
+from kwsbench.labels import UNKNOWN
+from kwsbench.silence import SILENCE
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 

@@ -8,9 +8,10 @@ from torch import Tensor
 
 from kwsbench.audio import FULL_SCALE
 from kwsbench.errors import UserError
-from kwsbench.labels import SILENCE, UNKNOWN
+from kwsbench.labels import UNKNOWN
 from kwsbench.neural.augment import Augmentation, Augmenter, Draws, as_decoys, masked
 from kwsbench.neural.device import RESIDENT_SHARE, free_bytes
+from kwsbench.silence import SILENCE
 
 if TYPE_CHECKING:
     from kwsbench.clips import Clips

@@ -19,11 +19,6 @@ from torch.nn.parallel import DistributedDataParallel
 PATIENCE = timedelta(days=2)  # that ranks wait for one that fits a model by itself
 
 
-def asked_for() -> int:
-    """Ranks that ``torchrun`` has started; 1 outside of it."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
-
-
 def join(device: str) -> None:
     """Meet the other ranks: over NCCL where each has a GPU, over gloo on CPUs."""
     if device == "cuda":

@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from kwsbench.evaluate.metrics import MIN_CLIPS, SILENCE
+from kwsbench.evaluate.metrics import MIN_CLIPS
+from kwsbench.labels import HEARD_CLIPS
 from kwsbench.report.rows import Record, by_task, leaky, synthetic
 from kwsbench.report.wording import plural
+from kwsbench.silence import SILENCE
 
 FEW_SPEAKERS = 20
 _NAMED = 5
@@ -76,7 +78,7 @@ def _task_notes(records: list[Record]) -> list[str]:
     ]
     notes += [_split_note(folds), _quarantine_note(folds), _duplicates_note(folds)]
     notes += [note for record in folds for note in record["task"]["notes"]]
-    return _once([*notes, _denominator_note(folds)])
+    return _once([*notes, _denominator_note(folds), *_rejection_notes(whole)])
 
 
 def _corpus_note(whole: list[Record], folds: list[Record]) -> str:
@@ -152,6 +154,18 @@ def _denominator_note(folds: list[Record]) -> str:
         f"{plural(len(occurring), 'label')} that occur in the test; worst speaker is the lowest accuracy of a speaker "
         f"with at least {MIN_CLIPS} test clips (of any speaker where none has so many)."
     )
+
+
+def _rejection_notes(whole: list[Record]) -> list[str]:
+    """Over how many clips the shares of unknown clips that were rejected are, where they were measured."""
+    found = [record["rejection"] for record in whole if record.get("rejection", {}).get("new")]
+    if not found:
+        return []
+    heard, new = (" or ".join(f"{n:,}" for n in sorted({one[kind] for one in found})) for kind in ("heard", "new"))
+    return [
+        f"unknown: heard, new: shares of the {heard} unknown test clips of words with at least {HEARD_CLIPS} "
+        f"training clips, and of the {new} of other words, that are answered by unknown."
+    ]
 
 
 def _method_notes(whole: list[Record]) -> list[str]:

@@ -25,6 +25,11 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
+def processes() -> int:
+    """Processes that ``torchrun`` has started together; 1 outside of it."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
 def find_device(wanted: str = "auto") -> str:
     """ "cpu" or "cuda"; "auto" is "cuda" where torch sees a GPU.
 

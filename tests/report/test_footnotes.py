@@ -119,3 +119,12 @@ def test_machines_that_differ_are_both_named(made):
     made.add("cnn", environment={"cpu": "Other", "gpu": "H200", "git_commit": "abcdef1234567890", "git_dirty": True})
     notes = text_of(made)
     assert "Measured on Other, GPU H200; revision abcdef123456 with changes." in notes and "Made-up CPU" in notes
+
+
+def test_what_the_shares_of_rejected_clips_are_over(made):
+    made.add("one", rejection={"heard": 40, "heard_right": 36, "new": 20, "new_right": 5})
+    (note,) = [note for note in footnotes(made.records) if note.startswith("unknown: heard, new")]
+    assert "the 40 unknown test clips" in note and "at least 10 training clips" in note and "the 20 of other" in note
+    made.add("two")
+    made.records = made.records[1:]
+    assert not [note for note in footnotes(made.records) if note.startswith("unknown: heard, new")]
