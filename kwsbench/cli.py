@@ -89,7 +89,7 @@ def run(
     """
     from kwsbench.cell import Places
     from kwsbench.recipe import load_recipe
-    from kwsbench.report import terminal_table, write_report
+    from kwsbench.report import terminal_report, write_report
     from kwsbench.runner import run_study
     from kwsbench.runner.environment import processes
     from kwsbench.runner.local import default_cache, store_study
@@ -111,10 +111,43 @@ def run(
     else:
         records = run_study(study, store, places, jobs=jobs, device=device, scalars=tensorboard)
     store_study(store, study, device)
-    table, notes = write_report(study.name, study.resolved, records, store.predictions, store.write)
-    terminal_table(table, notes, sys.stdout)
-    typer.echo(f"\nwritten: {store.folder}/table.csv, table.md, table.tex, report.html")
+    terminal_report(write_report(study.name, study.resolved, records, store.predictions, store.write), sys.stdout)
+    typer.echo(f"\nwritten: {store.folder}/table.csv, pairs.csv, table.md, table.tex, report.html")
     if any(record["status"] != "ok" for record in records):
+        raise typer.Exit(1)
+
+
+@app.command()
+def report(
+    study: Annotated[Path, typer.Argument(metavar="FOLDER", help="A study's folder, e.g. results/all.")],
+) -> None:
+    """Write a study's tables and page anew from what is stored; nothing is trained."""
+    from kwsbench.report import terminal_report, write_report
+    from kwsbench.store import Store
+
+    store = Store(study)
+    known, records = store.study(), store.in_order()
+    terminal_report(write_report(known["study"], known["recipe"], records, store.predictions, store.write), sys.stdout)
+    typer.echo(f"\nwritten: {study}/table.csv, pairs.csv, table.md, table.tex, report.html")
+
+
+@app.command()
+def compare(
+    before: Annotated[str, typer.Argument(metavar="A", help="A study's folder, or FOLDER:MODEL.")],
+    after: Annotated[str, typer.Argument(metavar="B", help="The same, of what is compared with it.")],
+    margin: Annotated[float, typer.Option(min=0, help="Points of accuracy that B may lose.")] = 0.5,
+) -> None:
+    """Two stored runs, or two models: changed settings, changed scores, verdict.
+
+    Exit code 1 where B is shown to be worse than A by more than the margin.
+    """
+    from kwsbench.report.compare import compare_stored
+
+    compared = compare_stored(before, after, margin / 100)
+    for one in compared:
+        typer.echo("\n".join(one.lines()) + "\n")
+    if lost := [one.name for one in compared if one.regression]:
+        typer.echo(f"regression: {', '.join(lost)}")
         raise typer.Exit(1)
 
 

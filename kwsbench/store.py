@@ -2,6 +2,7 @@
 
     study.json                   the resolved recipe, when, where
     table.csv  table.md          one row per (corpus, split, labels, model, setting)
+    pairs.csv                    one row per two of them: difference, interval, p
     report.html                  one self-contained page
     splits/<fingerprint>.csv     clip, word, label, speaker, side of a task
     cells/<cell>.json            settings, key and its parts, timings, environment, status, traceback if failed
@@ -101,6 +102,31 @@ class Store:
         """All records of the folder, by cell name."""
         paths = sorted((self.folder / "cells").glob("*.json"))
         return [record for path in paths if (record := self.record(path.stem)) is not None]
+
+    def study(self) -> dict[str, Any]:
+        """Content of ``study.json``: study, recipe, when, environment.
+
+        Raises
+        ------
+        UserError : the folder is none of a study.
+        """
+        path = self.folder / "study.json"
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except OSError as e:
+            todo = "give the folder of a study, such as results/all; `kwsbench run` makes one"
+            raise UserError("no study is stored there", str(self.folder), todo) from e
+        except ValueError as e:
+            raise UserError(f"not a study: {e}", str(path), "run the recipe again; nothing is fitted twice") from e
+        if not isinstance(found, dict) or not {"study", "recipe"} <= found.keys():
+            raise UserError("not a study: no study, no recipe", str(path), "run the recipe again")
+        return found
+
+    def in_order(self) -> list[Record]:
+        """All records of the folder, in the order of the recipe's models, folds and seeds as they are named."""
+        place = {entry: i for i, entry in enumerate(self.study()["recipe"].get("models", {}))}
+        records = self.records()
+        return sorted(records, key=lambda r: (place.get(r["parts"]["entry"], len(place)), r["parts"]["seed"]))
 
     def has(self, cell: str, key: str) -> bool:
         """Is there a result of this very cell: same key, ended well, predictions whole?"""

@@ -180,6 +180,10 @@ def log_loss(scores: np.ndarray, truth: np.ndarray) -> float:
     scores : float (n, n_labels), log posteriors up to a constant a row.
     truth : int (n,).
     """
+    return float(-log_posteriors(scores)[np.arange(len(truth)), truth].mean())
+
+
+def log_posteriors(scores: np.ndarray) -> np.ndarray:
+    """ln softmax of each row, float (n, n_labels); −inf stays −inf."""
     shifted = scores - scores.max(axis=1, keepdims=True)
-    log_sum = np.log(np.exp(shifted).sum(axis=1))
-    return float((log_sum - shifted[np.arange(len(truth)), truth]).mean())
+    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))

@@ -2,7 +2,7 @@
 
 from kwsbench.report.footnotes import footnotes
 from kwsbench.report.table import build_table
-from kwsbench.report.terminal import terminal_table
+from kwsbench.report.terminal import terminal_report
 from kwsbench.report.write import write_report
 
-__all__ = ["build_table", "footnotes", "terminal_table", "write_report"]
+__all__ = ["build_table", "footnotes", "terminal_report", "write_report"]

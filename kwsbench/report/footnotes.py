@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from kwsbench.evaluate.bootstrap import DRAWS
 from kwsbench.evaluate.metrics import MIN_CLIPS
 from kwsbench.labels import HEARD_CLIPS
 from kwsbench.report.rows import Record, by_task, leaky, synthetic
@@ -172,8 +173,8 @@ def _method_notes(whole: list[Record]) -> list[str]:
     seeds = {record["parts"]["seed"] for record in whole}
     mean = f" Figures are means over {len(seeds)} fits with different seeds." if len(seeds) > 1 else ""
     notes = [
-        "95 % interval: percentile bootstrap that draws whole speakers 10,000 times (a clip without a speaker is drawn "
-        f"by itself); it speaks of other speakers, not of another fit.{mean}"
+        f"95 % interval: BCa bootstrap that draws whole speakers {DRAWS:,} times (a clip without a speaker is drawn by "
+        f"itself); it speaks of other speakers, not of another fit.{mean}"
     ]
     for task, group in by_task(whole).items():
         folds = {record["parts"]["fold"]: record["task"]["n_test_speakers"] for record in group}

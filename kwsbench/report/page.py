@@ -1,7 +1,7 @@
 """The study as one self-contained page: no script, nothing fetched, light or dark as the reader's screen is."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +11,21 @@ from kwsbench.report.figures import COLOURS
 from kwsbench.report.footnotes import failures, machine_text
 from kwsbench.report.markup import Markup, inner, tag
 from kwsbench.report.rows import Record, Row, leaky
-from kwsbench.report.sections import comparison, confusions, fold_table, learning, recalls
+from kwsbench.report.sections import comparison, confusions, fold_table, learning, pair_matrix, recalls
 from kwsbench.report.table import table_title, tasks_of
-from kwsbench.report.wording import plural, with_interval
+from kwsbench.report.verdict import Verdict, in_words
+from kwsbench.report.wording import plural
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
 def build_page(
-    study: str, recipe: dict[str, Any], rows: Sequence[Row], table: pd.DataFrame, notes: Sequence[str]
+    study: str,
+    recipe: dict[str, Any],
+    rows: Sequence[Row],
+    table: pd.DataFrame,
+    notes: Sequence[str],
+    found: Mapping[tuple[str, str, str], Verdict],
 ) -> str:
     """The page as text.
 
@@ -27,14 +33,14 @@ def build_page(
     ----------
     study : its name.
     recipe : resolved, JSON-able.
-    rows, table, notes : what ``gather``, ``tabulate`` and ``footnotes`` made of the study's records.
+    rows, table, notes, found : what ``gather``, ``tabulate``, ``footnotes`` and ``verdicts`` made of its records.
     """
     title = table_title(study, table)
     colours = {model: i % COLOURS for i, model in enumerate(dict.fromkeys(row.name for row in rows))}
     records = [record for row in rows for record in row.records]
     tasks = list(dict.fromkeys(row.task for row in rows))
     sections = [
-        _task_section(i, heading, [row for row in rows if row.task == task], colours)
+        _task_section(i, heading, [row for row in rows if row.task == task], colours, found.get(task))
         for i, (task, (heading, _)) in enumerate(zip(tasks, tasks_of(table), strict=True))
     ]
     body = [
@@ -71,32 +77,23 @@ def _header(study: str, title: str, rows: Sequence[Row], records: Sequence[Recor
     )
 
 
-def _task_section(number: int, heading: str, rows: Sequence[Row], colours: dict[str, int]) -> Markup:
+def _task_section(
+    number: int, heading: str, rows: Sequence[Row], colours: dict[str, int], verdict: Verdict | None
+) -> Markup:
     done = [row for row in rows if row.values]
     return tag(
         "section",
         tag("h2", ", ".join(rows[0].task[:2]), " ", tag("small", f"{rows[0].task[2]} split")),
         tag("p", heading.partition(": ")[2], class_="muted"),
-        _lead(done) if done else None,
+        [tag("p", said, class_="lead") for said in in_words(verdict)] if verdict else None,
         comparison(rows, colours),
+        pair_matrix(verdict, colours) if verdict else None,
         fold_table(done, colours),
         recalls(done) if done else None,
         confusions(done, colours) if done else None,
         learning(done, colours),
         id=f"task-{number}",
     )
-
-
-def _lead(rows: Sequence[Row]) -> Markup:
-    best = max(rows, key=lambda row: row.values["accuracy"])
-    v = best.values
-    percents = with_interval(v["accuracy"], v["accuracy_low"], v["accuracy_high"]).replace(", ", " to ").split(" ", 1)
-    interval = f" (95 % interval {percents[1].strip('[]')})" if len(percents) > 1 else ""
-    heard = "heard in training too" if leaky(best.task[2]) else "never heard in training"
-    who = f" from {plural(v['n_test_speakers'], 'speaker')} {heard}" if v["n_test_speakers"] else ""
-    clips = plural(v["n_test"], "test clip")
-    return tag("p", "Highest accuracy: ", tag("strong", best.name), ", right on ", tag("strong", f"{percents[0]} %"),
-               f"{interval} of {clips}{who}.", class_="lead")  # fmt: skip
 
 
 def _notes(notes: Sequence[str]) -> Markup:

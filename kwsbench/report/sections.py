@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from kwsbench.evaluate.metrics import SILENCE, recall
+from kwsbench.evaluate.metrics import recall
 from kwsbench.report.curves import Panel, panels_of
 from kwsbench.report.figures import (
     Axis,
@@ -19,7 +19,9 @@ from kwsbench.report.figures import (
 )
 from kwsbench.report.markup import Markup, tag
 from kwsbench.report.rows import Row
+from kwsbench.report.verdict import Verdict, gap_in_words, p_in_words, points
 from kwsbench.report.wording import absent, amount, count, duration, measure, percent, plural, with_interval
+from kwsbench.silence import SILENCE
 
 _MOST_MATRICES = 8  # beyond, they are folded away
 _TIGHT, _DENSE = 10, 14  # labels up to which three, two matrices stand side by side; beyond, small type
@@ -105,18 +107,60 @@ def _short(name: str) -> str:
 
 def fold_table(rows: Sequence[Row], colours: dict[str, int]) -> Markup | None:
     """Accuracy of each model on each fold, where there are several."""
-    folds = list(dict.fromkeys(fold for row in rows for fold in row.folds))
+    folds = list(dict.fromkeys(fold for row in rows for fold in _folds(row)))
     if len(folds) < 2:
         return None
     heads = [tag("th", fold.rpartition("/")[2], scope="col", class_="number") for fold in folds]
     lines = [
-        tag("tr", tag("th", _name(row, colours[row.name]), scope="row"), [_shaded(row.folds[fold]) for fold in folds],
+        tag("tr", tag("th", _name(row, colours[row.name]), scope="row"), [_shaded(_folds(row)[fold]) for fold in folds],
             tag("td", percent(row.values["accuracy"]), class_="number"))
         for row in rows
     ]  # fmt: skip
     head = tag("tr", tag("th", "Model", scope="col"), heads, tag("th", "all clips", scope="col", class_="number"))
     table = tag("table", tag("thead", head), tag("tbody", lines), class_="heat")
     return tag("div", tag("h3", "Accuracy on each fold, %"), _scrolling("Accuracy on each fold", table))
+
+
+def pair_matrix(verdict: Verdict, colours: dict[str, int]) -> Markup | None:
+    """Accuracy of each model (row) less that of each other (column), in points; bold where a difference is shown."""
+    n = len(verdict.rows)
+    if n < 2:
+        return None
+    order = sorted(range(n), key=lambda i: -verdict.rows[i].values["accuracy"])
+    heads = [tag("th", _two_lines(verdict.rows[j]), scope="col", class_="number") for j in order]
+    lines = [
+        tag("tr", tag("th", _name(verdict.rows[i], colours[verdict.rows[i].name]), scope="row"),
+            tag("td", verdict.letters[i]), [_pair_cell(verdict, i, j) for j in order])
+        for i in order
+    ]  # fmt: skip
+    head = tag("tr", tag("th", "Model", scope="col"), tag("th", "ties", scope="col"), heads)
+    table = tag("table", tag("thead", head), tag("tbody", lines), class_="heat")
+    told = (
+        "Points of accuracy by which the model of the row is better than that of the column; bold: shown to differ "
+        "(95 % interval without 0 and p < 0.05 for all pairs together). Models that share a letter are not shown to "
+        "differ."
+    )
+    title = "Every pair of models"
+    return tag("div", tag("h3", title), tag("p", told, class_="muted"), _scrolling(title, table))
+
+
+def _pair_cell(verdict: Verdict, i: int, j: int) -> Markup:
+    if i == j:
+        return tag("td", "", aria_hidden="true")
+    pair = verdict.pair(i, j)
+    gap = pair.difference if pair.a == i else -pair.difference
+    a, b = verdict.rows[pair.a].name, verdict.rows[pair.b].name
+    told = (
+        f"{b} makes {gap_in_words(pair)}; McNemar {p_in_words(pair.p_mcnemar)}; "
+        f"only {a} had {pair.wins:,} clips right, only {b} {pair.losses:,}"
+    )
+    text = tag("strong", points(gap)) if pair.shown else points(gap)
+    kind = "number" if not pair.shown else "number good" if gap > 0 else "number wrong"
+    return tag("td", text, class_=kind, title=told, style=f"--v:{min(1.0, 10 * abs(gap)):.2f}")
+
+
+def _folds(row: Row) -> dict[str, float]:
+    return row.measured.folds if row.measured is not None else {}
 
 
 def recalls(rows: Sequence[Row]) -> Markup:

@@ -1,13 +1,15 @@
 """The comparison as a table: for programs (CSV), for reading (Markdown) and for papers (LaTeX)."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from kwsbench.report.rows import PHASES, Predictions, Record, Row, gather, synthetic
+from kwsbench.report.measures import PHASES
+from kwsbench.report.rows import Predictions, Record, Row, gather, synthetic
+from kwsbench.report.verdict import Verdict, in_words, verdicts
 from kwsbench.report.wording import amount, count, duration, measure, percent, plural, with_interval
 
 FIRST_COLUMNS = (
@@ -19,9 +21,11 @@ COLUMNS = (
     *FIRST_COLUMNS, "setting", "folds", "accuracy_without_silence", "accuracy_sd_seeds", "log_loss",
     "worst_speaker_name", *PHASES[1:], "cpu_s", "gpu_s", "synthetic", "split_fingerprint",
     "model_bytes", "int8_accuracy", "int8_bytes", "unknown_heard", "unknown_new",
+    "ties", "macro_f1_low", "macro_f1_high", "log_loss_low", "log_loss_high", "ece", "ece_low", "ece_high",
+    "temperature", "worst_tenth", "error_speakers", "error_seeds", "error_folds",
 )  # fmt: skip
 _WHOLE = ("n_train", "n_test", "n_test_speakers", "params", "macs", "seeds", "folds", "model_bytes", "int8_bytes")
-_TEXT = ("model", "corpus", "labels", "split", "status", "setting", "worst_speaker_name", "split_fingerprint")
+_TEXT = ("model", "corpus", "labels", "split", "status", "setting", "worst_speaker_name", "split_fingerprint", "ties")
 TASK = ["corpus", "labels", "split"]
 
 
@@ -33,17 +37,24 @@ def build_table(records: Sequence[Record], predictions: Predictions) -> pd.DataF
     records : one a cell, in the recipe's order; see ``rows``.
     predictions : cell → its table of predictions.
     """
-    return tabulate(gather(records, predictions))
+    rows = gather(records, predictions)
+    return tabulate(rows, verdicts(rows))
 
 
-def tabulate(rows: Sequence[Row]) -> pd.DataFrame:
-    """The table of rows gathered before."""
+def tabulate(rows: Sequence[Row], found: Mapping[tuple[str, str, str], Verdict]) -> pd.DataFrame:
+    """The table of rows gathered before, and of the verdicts on them."""
+    ties = {
+        (task, row.name): letters
+        for task, verdict in found.items()
+        for row, letters in zip(verdict.rows, verdict.letters, strict=True)
+    }
     lines = []
     for row in rows:
         named = dict(zip(TASK, row.task, strict=True)) | {"model": row.model, "setting": row.setting}
         prints = sorted({r["split_fingerprint"] for r in row.records if "split_fingerprint" in r})
         origin = {"synthetic": any(synthetic(r) for r in row.records), "split_fingerprint": " ".join(prints)}
-        lines.append({"worst_speaker_name": "", **row.values, **named, **origin, "status": row.status})
+        told = {"worst_speaker_name": "", "ties": ties.get((row.task, row.name), "")}
+        lines.append({**told, **row.values, **named, **origin, "status": row.status})
     table = pd.DataFrame(lines, columns=pd.Index(COLUMNS))
     kinds = {name: "Int64" if name in _WHOLE else "float64" for name in COLUMNS if name not in _TEXT}
     return table.astype({**kinds, "synthetic": "bool"})
@@ -68,6 +79,7 @@ class Column:
 
 READING = (
     Column("accuracy % [95 %]", lambda row: with_interval(row.accuracy, row.accuracy_low, row.accuracy_high)),
+    Column("ties", lambda row: row.ties, goes=1),
     Column("macro F1", lambda row: percent(row.macro_f1), goes=4),
     Column(
         "unknown: heard, new",
@@ -128,15 +140,27 @@ def reading_cells(rows: pd.DataFrame, columns: Sequence[Column]) -> tuple[list[s
     return titles, cells
 
 
-def markdown(study: str, table: pd.DataFrame, notes: Sequence[str]) -> str:
-    """The table as GitHub reads it, one a task, with the footnotes below."""
+def markdown(
+    study: str,
+    table: pd.DataFrame,
+    notes: Sequence[str],
+    found: Mapping[tuple[str, str, str], Verdict] | None = None,
+) -> str:
+    """The table as GitHub reads it, one a task, with the verdict above it and the footnotes below."""
     lines = [f"# {_plain(table_title(study, table))}", ""]
     for heading, rows in tasks_of(table):
         titles, cells = reading_cells(rows, READING)
-        lines += [f"## {_plain(heading)}", "", _markdown_row(titles)]
+        lines += [f"## {_plain(heading)}", "", *_said(rows, found or {}), _markdown_row(titles)]
         lines += [_markdown_row([":--", *["--:"] * (len(titles) - 1)])]
         lines += [*(_markdown_row([_plain(cell) for cell in row]) for row in cells), ""]
     return "\n".join([*lines, *(f"{i}. {_plain(note)}" for i, note in enumerate(notes, 1)), ""])
+
+
+def _said(rows: pd.DataFrame, found: Mapping[tuple[str, str, str], Verdict]) -> list[str]:
+    """The verdict on the task of these rows, a paragraph, where there is one."""
+    corpus, labels, split = rows.iloc[0][TASK]
+    verdict = found.get((corpus, labels, split))
+    return [_plain(" ".join(in_words(verdict))), ""] if verdict else []
 
 
 def _markdown_row(cells: Sequence[str]) -> str:

@@ -1,7 +1,7 @@
 """Writes what people see of a study through the store's one way of writing."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -9,6 +9,21 @@ from kwsbench.report.footnotes import footnotes
 from kwsbench.report.page import build_page
 from kwsbench.report.rows import Predictions, Record, gather
 from kwsbench.report.table import latex, markdown, tabulate
+from kwsbench.report.verdict import in_words, pair_table, verdicts
+
+
+class Report(NamedTuple):
+    """What was written.
+
+    Attributes
+    ----------
+    table, notes : the comparison and its footnotes.
+    verdicts : task → the answer, sentence by sentence.
+    """
+
+    table: pd.DataFrame
+    notes: list[str]
+    verdicts: dict[str, list[str]]
 
 
 def write_report(
@@ -17,8 +32,8 @@ def write_report(
     records: Sequence[Record],
     predictions: Predictions,
     write: Callable[[str, str], None],
-) -> tuple[pd.DataFrame, list[str]]:
-    """Write table.csv, table.md, table.tex and report.html; returns the table and its footnotes.
+) -> Report:
+    """Write table.csv, pairs.csv, table.md, table.tex and report.html; returns what they say.
 
     Parameters
     ----------
@@ -29,9 +44,11 @@ def write_report(
     write : file name, content → a whole file of the study, or nothing of it.
     """
     rows = gather(records, predictions)
-    table, notes = tabulate(rows), footnotes(records)
+    found = verdicts(rows)
+    table, notes = tabulate(rows, found), footnotes(records)
     write("table.csv", table.to_csv(index=False))
-    write("table.md", markdown(study_name, table, notes))
+    write("pairs.csv", pair_table(found).to_csv(index=False))
+    write("table.md", markdown(study_name, table, notes, found))
     write("table.tex", latex(study_name, table, notes))
-    write("report.html", build_page(study_name, resolved_recipe, rows, table, notes))
-    return table, notes
+    write("report.html", build_page(study_name, resolved_recipe, rows, table, notes, found))
+    return Report(table, notes, {", ".join(task): in_words(verdict) for task, verdict in found.items()})

@@ -207,7 +207,7 @@ def store_study(store: Store, study: Study, device: str = "auto") -> None:
         "when": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "environment": describe_machine(find_device(device)),
     }
-    store.write("study.json", json.dumps(content, indent=1, sort_keys=True, default=str) + "\n")
+    store.write("study.json", json.dumps(content, indent=1, default=str) + "\n")
 
 
 def default_cache() -> Path:

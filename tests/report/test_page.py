@@ -62,9 +62,9 @@ def rich(made):
     return made
 
 
-def test_four_files_are_written_and_the_same_again(rich):
+def test_files_are_written_and_the_same_again(rich):
     files = report(rich)
-    assert set(files) == {"table.csv", "table.md", "table.tex", "report.html"}
+    assert set(files) == {"table.csv", "pairs.csv", "table.md", "table.tex", "report.html"}
     assert files == report(rich)
 
 

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from kwsbench.report import build_table, footnotes, terminal_table
+from kwsbench.report import terminal_report, write_report
 from kwsbench.report.terminal import WIDTH
 
 
@@ -15,7 +15,8 @@ class Terminal(io.StringIO):
 
 def printed(made, stream=None) -> str:
     stream = stream or io.StringIO()
-    terminal_table(build_table(made.records, made.predictions), footnotes(made.records), stream)
+    report = write_report("study", {}, made.records, made.predictions, lambda name, content: None)
+    terminal_report(report, stream)
     return stream.getvalue()
 
 

@@ -1,0 +1,138 @@
+"""What is measured of a row of the comparison: a model on the pooled test side of a task, with one seed or several.
+
+accuracy       mean over clips of (mean over seeds of right or wrong)
+other metrics  of the pooled clips, then the mean over seeds
+intervals      resample speakers; all models of a task alike
+costs          means over folds and seeds, but the peak of memory, which is the highest
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from kwsbench.evaluate import score_cell
+from kwsbench.evaluate.bootstrap import Resamples, accuracy_estimate
+from kwsbench.evaluate.metrics import MIN_CLIPS, worst_speaker
+from kwsbench.evaluate.quality import contributions, estimates, reliability, speaker_table, worst_tenth
+from kwsbench.evaluate.variance import split_errors
+from kwsbench.store import Record
+
+METRICS = ("accuracy_without_silence",)
+PHASES = ("train_s", "read_s", "features_s", "warmup_s", "score_s", "total_s")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A model on the test side of a task.
+
+    Attributes
+    ----------
+    values : column → value.
+    clips : ``clip, fold, speaker, label, correct``, by clip; ``correct`` is the share of the seeds that had it right.
+    confusion : counts over all seeds, truth in rows.
+    folds : fold → accuracy, mean over seeds.
+    reliability, speakers : see ``evaluate.quality``.
+    resamples : what the intervals were drawn with.
+    """
+
+    values: dict[str, Any]
+    clips: pd.DataFrame
+    confusion: np.ndarray
+    folds: dict[str, float]
+    reliability: pd.DataFrame
+    speakers: pd.DataFrame
+    resamples: Resamples
+
+
+def measure_seeds(seeds: Sequence[pd.DataFrame], labels: tuple[str, ...], resamples: Resamples) -> Measured:
+    """Of the predictions of each seed, with a column ``fold``; the same clips in the same order in all."""
+    first = seeds[0]
+    right = np.stack([(seed["label"] == seed["predicted"]).to_numpy(dtype=float) for seed in seeds], 1)
+    clips = first[["clip", "fold", "speaker", "label"]].assign(correct=right.mean(1))
+    if len(clips) != len(resamples.codes):  # a model that lacks clips is resampled by itself
+        resamples = Resamples(clips["speaker"].to_numpy(), seed=resamples.seed)
+    metrics = [score_cell(seed, labels) for seed in seeds]
+    parts = [contributions(seed, labels) for seed in seeds]
+    by_fold = clips.groupby("fold", sort=False)["correct"].mean()
+    speakers = speaker_table(clips["correct"].to_numpy(), clips["speaker"].to_numpy())
+    values = {
+        "n_test": len(clips),
+        "n_test_speakers": len(speakers),
+        **_accuracy(right, clips, resamples),
+        **_others(estimates(parts, resamples)),
+        **{name: float(np.mean([found[name] for found in metrics])) for name in METRICS},
+        **_served(clips, speakers),
+    }
+    return Measured(
+        values,
+        clips,
+        np.sum([found["confusion"] for found in metrics], axis=0),
+        {str(fold): float(accuracy) for fold, accuracy in by_fold.items()},
+        reliability(parts),
+        speakers,
+        resamples,
+    )
+
+
+def _accuracy(right: np.ndarray, clips: pd.DataFrame, resamples: Resamples) -> dict[str, float]:
+    found = accuracy_estimate(clips["correct"].to_numpy(), resamples)
+    by_seed = right.mean(0)
+    errors = split_errors(right, clips["speaker"].to_numpy(dtype=object), clips["fold"].to_numpy())
+    return {
+        "accuracy": found.value,
+        "accuracy_low": found.low,
+        "accuracy_high": found.high,
+        "accuracy_sd_seeds": float(np.std(by_seed, ddof=1)) if len(by_seed) > 1 else float("nan"),
+        **{f"error_{source}": value for source, value in errors._asdict().items()},
+    }
+
+
+def _others(found: dict[str, Any]) -> dict[str, float]:
+    """Each metric, and its limits beside it."""
+    return {
+        f"{name}{suffix}": value
+        for name, one in found.items()
+        for suffix, value in (("", one.value), ("_low", one.low), ("_high", one.high))
+    }
+
+
+def _served(clips: pd.DataFrame, speakers: pd.DataFrame) -> dict[str, Any]:
+    """How those are served who are served worst."""
+    worst = worst_speaker(clips["correct"].to_numpy(), clips["speaker"].to_numpy(dtype=object))
+    return {
+        "worst_speaker": worst.accuracy,
+        "worst_speaker_name": worst.speaker,
+        "worst_tenth": worst_tenth(speakers, MIN_CLIPS),
+    }
+
+
+def rejection(records: list[Record]) -> dict[str, float]:
+    """Shares of the clips of unknown words that are called unknown: of words heard in training, of new ones."""
+    found = pd.DataFrame([record["rejection"] for record in records if "rejection" in record])
+    return {
+        f"unknown_{kind}": float(found[f"{kind}_right"].sum() / found[kind].sum())
+        for kind in ("heard", "new")
+        if len(found) and found[kind].sum()
+    }
+
+
+def costs(records: list[Record]) -> dict[str, Any]:
+    """What training and scoring took, and how large the model is."""
+    timings = pd.DataFrame([record["timings"] for record in records])
+    sizes = {"model_bytes": [record["cost"].get("bytes") for record in records]}
+    int8 = [record["int8"] for record in records if "int8" in record]
+    if int8:
+        sizes["int8_bytes"] = [found["bytes"] for found in int8]
+    return {
+        **{name: round(np.mean(values)) for name, values in sizes.items() if None not in values},
+        **({"int8_accuracy": float(np.mean([found["accuracy"] for found in int8]))} if int8 else {}),
+        "params": round(np.mean([record["cost"]["params"] for record in records])),
+        "macs": round(np.mean([record["cost"]["macs"] for record in records])),
+        "ms_per_clip": float(np.mean([record["ms_per_clip"] for record in records])),
+        "peak_mb": float(max(record["peak_mb"] for record in records)),
+        **{name: float(timings[name].mean()) for name in PHASES if name in timings},
+        **{name: float(np.mean([record[name] for record in records])) for name in ("cpu_s", "gpu_s")},
+    }
