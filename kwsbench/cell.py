@@ -1,4 +1,4 @@
-"""One cell from start to end: corpus → split → task → clips → fit → scores → metrics.
+"""One cell from start to end: corpus → split → task → clips → fit → scores → metrics, and scores of corrupted clips.
 
 ``plan_folds`` reads as far as the task, for the run that must know which cells are missing; ``run_cell`` goes all the
 way and is what a worker calls, in a process of its own.
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+    from kwsbench.clips import Clips
     from kwsbench.corpora import Corpus
+    from kwsbench.corruptions import Corruption
     from kwsbench.labels import Task
     from kwsbench.models import FitLog, Model
     from kwsbench.recordings import Recordings
@@ -57,11 +59,15 @@ class Timings:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What ``run_cell`` brings home: the parts of a record that the cell itself knows, predictions, and the model."""
+    """What ``run_cell`` brings home: the parts of a record that the cell itself knows, predictions, and the model.
+
+    ``robustness`` holds its answers to corrupted test clips where the cell asks for them: see ``robustness.answers``.
+    """
 
     record: dict[str, Any]
     predictions: pd.DataFrame
     model: Model
+    robustness: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True)
@@ -114,14 +120,44 @@ def label_fold(cell: Cell, fold: Split, sound: Sound) -> Task:
     """The fold with labels, unknown and silence: what every model of the comparison sees."""
     from kwsbench.labels import label_split, with_training
 
-    table = sound.recordings.table
-    noise = {str(path): f"_noise_/{path.name}" for path in sound.corpus.noise}
-    sizes = {path: (int(table.n_samples[clip]), int(table.rate[clip])) for path, clip in noise.items()}
-    seed = derive_seed(cell.study_seed, cell.corpus, fold.name, "labels")
+    sizes, seed = _noise_sizes(sound), _labels_seed(cell, fold)
     task = label_split(fold, noise=sizes, seed=seed, **cell.labels)
     if cell.train_labels:  # one model learns from other unknowns or silences; what is scored stays the same
         task = with_training(task, label_split(fold, noise=sizes, seed=seed, **{**cell.labels, **cell.train_labels}))
     return task
+
+
+def corruptions_of(cell: Cell, fold: Split, sound: Sound) -> tuple[list[Corruption], list[str]]:
+    """What the cell's test clips are corrupted by, the same for every model of a task, and notes on it.
+
+    Noise recordings are those held out for the test.
+    """
+    from kwsbench.corruptions import Corruptions, NoiseBank
+    from kwsbench.robustness import possible
+    from kwsbench.silence import noise_sides
+
+    if not cell.robustness:
+        return [], []
+    held_out = noise_sides(_noise_sizes(sound), _labels_seed(cell, fold))["test"]
+    names = [_noise_clip(Path(path)) for path in held_out]
+    bank = NoiseBank([(sound.recordings.samples(name), int(sound.recordings.table.rate[name])) for name in names])
+    seed = derive_seed(cell.study_seed, cell.corpus, fold.name, "robustness")
+    return possible(Corruptions(**cell.robustness), bank, seed)
+
+
+def _noise_sizes(sound: Sound) -> dict[str, tuple[int, int]]:
+    """Samples and rate of each noise recording, as ``silence.Noise``."""
+    table = sound.recordings.table
+    clips = {str(path): _noise_clip(path) for path in sound.corpus.noise}
+    return {path: (int(table.n_samples[clip]), int(table.rate[clip])) for path, clip in clips.items()}
+
+
+def _noise_clip(path: Path) -> str:
+    return f"_noise_/{path.name}"
+
+
+def _labels_seed(cell: Cell, fold: Split) -> int:
+    return derive_seed(cell.study_seed, cell.corpus, fold.name, "labels")
 
 
 def run_cell(
@@ -149,12 +185,14 @@ def run_cell(
     from kwsbench.features import Frontend
     from kwsbench.labels import UNKNOWN
     from kwsbench.models import FitContext, FitLog, model_class
+    from kwsbench.robustness import answers, shares_right
 
     timings = Timings()
     with timings.phase("read_s"):
         sound = read_corpus(cell, places, progress)
         fold = next(fold for fold in plan_folds(cell, sound) if fold.name == cell.fold)
         task = label_fold(cell, fold, sound)
+        corruptions, notes = corruptions_of(cell, fold, sound)
 
     kind: Any = model_class(cell.model)
     frontend = Frontend(**{**kind.frontend, **cell.frontend})
@@ -185,11 +223,22 @@ def run_cell(
     with timings.phase("score_s"):
         scores = model.scores(test)
     scores = _proper(scores, (len(test), len(task.target_label)))
+    with timings.phase("calibrate_s"):
+        fitted = _temperature(model, task, validation)
 
     predictions = as_predictions(task, test, scores)
+    heard = None
+    if corruptions:
+
+        def answer(clips: Clips) -> pd.Series:
+            return as_predictions(task, clips, _proper(model.scores(clips), scores.shape))["predicted"]
+
+        with timings.phase("robustness_s"):
+            heard = answers(test, corruptions, answer, work or places.cache, progress)
     record = describe(cell, fold, task, sound, log)
     record |= {
         "cost": _cost(model, test),
+        "temperature": fitted,
         "metrics": score_cell(predictions, list(task.labels)),
         "timings": {**timings.seconds, "total_s": sum(timings.seconds.values())},
         "ms_per_clip": 1000 * timings.seconds["score_s"] / max(len(test), 1),
@@ -204,7 +253,23 @@ def run_cell(
         rounded, size = model.int8_scores(validation, test)
         found = as_predictions(task, test, _proper(rounded, scores.shape))
         record["int8"] = {"accuracy": float((found["label"] == found["predicted"]).mean()), "bytes": size}
-    return Outcome(record, predictions, model)
+    if heard is not None:
+        record["robustness"] = shares_right(heard, predictions.set_index("clip")["label"])
+        record["task"]["notes"] += notes
+    return Outcome(record, predictions, model, heard)
+
+
+def _temperature(model: Model, task: Task, validation: Any) -> float:
+    """The temperature at which the model's scores are the least surprised by validation; NaN without any."""
+    from kwsbench.evaluate.metrics import label_indices
+    from kwsbench.evaluate.quality import temperature
+
+    if not len(validation):
+        return float("nan")
+    scores = _proper(model.scores(validation), (len(validation), len(task.target_label)))
+    known = as_predictions(task, validation, scores)
+    truth, _ = label_indices(known, task.labels)
+    return temperature(known[list(task.labels)].to_numpy(dtype=float), truth)
 
 
 def _cost(model: Model, test: Any) -> dict[str, int]:
@@ -273,6 +338,7 @@ def describe(cell: Cell, fold: Split, task: Task, sound: Sound, log: FitLog) -> 
         "task": {
             "fingerprint": task.fingerprint,
             "n_train": int(counts.get("train", 0)),
+            "n_train_speakers": fold.n_train_speakers,
             "n_validation": int(counts.get("validation", 0)),
             "n_test": int(counts.get("test", 0)),
             "n_test_speakers": len(test_speakers),

@@ -6,11 +6,14 @@ Exit codes: 0 all right, 1 some cells failed, 2 a mistake in the recipe or the a
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from kwsbench.errors import UserError
+
+if TYPE_CHECKING:
+    from kwsbench.store import Record, Store
 
 INTERRUPTED = 130  # the exit code of Ctrl-C, which typer turns into a SystemExit
 
@@ -69,6 +72,21 @@ def data_root(given: Path | None) -> Path:
     return Path(os.path.abspath(given)) if given else default_cache() / "data"
 
 
+def say_report(store: "Store", name: str, recipe: dict[str, Any], records: "list[Record]") -> None:
+    """Write a study's tables and page, print the comparison, and say where they are."""
+    from kwsbench.report import terminal_report, write_report
+
+    written: list[str] = []
+
+    def write(file: str, content: str) -> None:
+        store.write(file, content)
+        written.append(file)
+
+    found = write_report(name, recipe, records, store.predictions, write, store.robustness)
+    terminal_report(found, sys.stdout)
+    typer.echo(f"\nwritten: {store.folder}/{', '.join(written)}")
+
+
 @app.command()
 def run(
     recipe: RecipeFile,
@@ -89,7 +107,6 @@ def run(
     """
     from kwsbench.cell import Places
     from kwsbench.recipe import load_recipe
-    from kwsbench.report import terminal_report, write_report
     from kwsbench.runner import run_study
     from kwsbench.runner.environment import processes
     from kwsbench.runner.local import default_cache, store_study
@@ -111,8 +128,7 @@ def run(
     else:
         records = run_study(study, store, places, jobs=jobs, device=device, scalars=tensorboard)
     store_study(store, study, device)
-    terminal_report(write_report(study.name, study.resolved, records, store.predictions, store.write), sys.stdout)
-    typer.echo(f"\nwritten: {store.folder}/table.csv, pairs.csv, table.md, table.tex, report.html")
+    say_report(store, study.name, study.resolved, records)
     if any(record["status"] != "ok" for record in records):
         raise typer.Exit(1)
 
@@ -122,13 +138,11 @@ def report(
     study: Annotated[Path, typer.Argument(metavar="FOLDER", help="A study's folder, e.g. results/all.")],
 ) -> None:
     """Write a study's tables and page anew from what is stored; nothing is trained."""
-    from kwsbench.report import terminal_report, write_report
     from kwsbench.store import Store
 
     store = Store(study)
-    known, records = store.study(), store.in_order()
-    terminal_report(write_report(known["study"], known["recipe"], records, store.predictions, store.write), sys.stdout)
-    typer.echo(f"\nwritten: {study}/table.csv, pairs.csv, table.md, table.tex, report.html")
+    known = store.study()
+    say_report(store, known["study"], known["recipe"], store.in_order())
 
 
 @app.command()

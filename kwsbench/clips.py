@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from torch import Tensor
 
+    from kwsbench.corruptions import Corruption
     from kwsbench.labels import Task
 
 VERSION = 2
@@ -70,6 +71,7 @@ class Clips:
         self.side, self.frontend, self.labels = side, frontend, task.targets
         self._recordings, self._cache, self._noise = recordings, cache, task.noise
         self._statistics, self._progress = statistics, progress
+        self._corruption: Corruption | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -108,7 +110,10 @@ class Clips:
         content = dict(zip(table["path"], table["sha256"], strict=True))
         columns = [self.rows[name].tolist() for name in ("start", "stop", "gain", "peak")]
         settings = {name: getattr(self.frontend, name) for name in WAVE_FIELDS}
-        return fingerprint(VERSION, settings, [content.get(path, path) for path in self.rows["path"]], columns)
+        parts = [VERSION, settings, [content.get(path, path) for path in self.rows["path"]], columns]
+        if self._corruption is not None:
+            parts += [self._corruption.condition, self._corruption.seed, self.rows["clip"].tolist()]
+        return fingerprint(*parts)
 
     @cached_property
     def _features_key(self) -> str:
@@ -136,7 +141,7 @@ class Clips:
         n, size = len(self), self.frontend.n_samples
         waves = np.lib.format.open_memmap(folder / "waves.npy", "w+", np.int16, (n, size))
         lengths = np.zeros(n, np.int64)
-        sources = Sources(self.rows, self._recordings, self.frontend)
+        sources = Sources(self.rows, self._recordings, self.frontend, self._corruption)
         for batch in self._batches():
             lengths[batch] = sources.write(waves, batch)
             self._progress(f"waveforms, {self.side}", batch.stop, n, f"{batch.stop:,} of {n:,} clips")
@@ -322,7 +327,13 @@ class Clips:
         other.frontend = replace(self.frontend, **changes)  # type: ignore[arg-type]
         other._recordings, other._cache, other._noise = self._recordings, self._cache, self._noise
         other._statistics = None if self._statistics is None else self._statistics.through(**changes)
-        other._progress = self._progress
+        other._progress, other._corruption = self._progress, self._corruption
+        return other
+
+    def corrupted(self, corruption: Corruption, cache: Path) -> Clips:
+        """The same clips heard through a corruption; what is computed of them goes to a ``cache`` of their own."""
+        other = self.through()
+        other._corruption, other._cache = corruption, cache
         return other
 
     def take(self, index: np.ndarray) -> Clips:

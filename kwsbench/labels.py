@@ -281,7 +281,8 @@ def _keywords(
     _check_unseen(unseen, words)
     lacking = [word for word in words if word not in trained and word not in unseen]
     if lacking:
-        raise UserError(f"no training clips for {', '.join(lacking)}", where, keep)
+        todo = f"{keep}; where the training side is cut down, give more train_speakers"
+        raise UserError(f"no training clips for {', '.join(lacking)}", where, todo)
     return words
 
 

@@ -1,7 +1,8 @@
 """Who trains, who tests? And is it free of leaks?
 
-Every split is proved before it is handed out: no speaker and no recording is on two sides. One scheme says by its name
-that speakers may be: ``leaky_official``, for figures of others that were made so.
+Every split is proved before it is handed out: no speaker and no recording is on two sides. Two schemes say by their
+names that speakers may be: ``leaky_official``, for figures of others that were made so, and ``leaky_random``, which
+tells what such figures are worth.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ MAX_CLIPS_A_WORD = 2**27 - 1  # the reference implementation's constant
 VALIDATION_PERCENT = TESTING_PERCENT = 10.0
 SIDES = ("train", "validation", "test")
 LEAKY = "leaky_"  # so begins the name of a scheme that may have speakers on two sides
+RANDOM = f"{LEAKY}random"
 NAMED = 10  # speakers or recordings that a message names one by one
 
 
@@ -34,7 +36,8 @@ class Split:
     Attributes
     ----------
     corpus : the clips, bad recordings left out.
-    name : "hash", "speakers/3-of-5", "leave_one_speaker_out/jackson", "hash+official_test", …
+    name : "hash", "speakers/3-of-5", "leave_one_speaker_out/jackson", "hash+official_test", …; the same for a training
+        side that is cut down, so that what is drawn by it for the other sides stays the same.
     sides : clip → train | validation | test, sorted by clip; clips that take no part are absent.
     duplicates : clips whose samples are those of another clip of the split: ``sha256, clip, word, speaker, side``.
     """
@@ -50,6 +53,12 @@ class Split:
         clips = self.corpus.clips.set_index("clip").loc[self.sides.index]
         rows = zip(clips.index, clips["word"], clips["speaker"], self.sides, strict=True)
         return fingerprint(self.corpus.name, self.name, sorted(rows))
+
+    @property
+    def n_train_speakers(self) -> int:
+        """Speakers of the training side, whatever they say."""
+        clips = self.corpus.clips.set_index("clip")
+        return clips["speaker"][self.sides.index[self.sides == "train"]].nunique()
 
 
 def hash_side(name: str, validation: float = VALIDATION_PERCENT, testing: float = TESTING_PERCENT) -> str:
@@ -70,10 +79,15 @@ def make_splits(
     corpus: Corpus,
     hashes: pd.Series | None = None,
     *,
-    scheme: Literal["official", "hash", "speakers", "leave_one_speaker_out", "published", "leaky_official"] = "hash",
+    scheme: Literal[
+        "official", "hash", "speakers", "leave_one_speaker_out", "published", "leaky_official", "leaky_random"
+    ] = "hash",
+    like: Literal["official", "hash", "speakers", "leave_one_speaker_out", "published"] | None = None,
     test: Literal["split", "official"] = "split",
     folds: int = 5,
     validation_share: float = 0.1,
+    train_speakers: int | Literal["all"] = "all",
+    train_clips: int | Literal["all"] = "all",
     seed: int = 0,
 ) -> list[Split]:
     """The folds of a scheme, each proved to be free of leaks.
@@ -86,21 +100,39 @@ def make_splits(
         it. "speakers": ``folds`` folds of speakers, balanced by word. "leave_one_speaker_out": a fold a speaker.
         "published": the corpus's own folds; each tests once, and of three or more the one before it validates.
         "leaky_official": the lists that come with the corpus, though speakers are on more than one side.
+        "leaky_random": on every side as many clips of each word as the scheme ``like`` has there, drawn from all clips
+        whoever speaks; recordings that are the same stay together.
+    like : the scheme whose sides "leaky_random" has in size; of no other scheme.
     test : "official": the official test set instead of the scheme's test side, whose clips are left out.
     folds : of scheme "speakers".
     validation_share : of the speakers who do not test, about, and at least one, where the scheme does not say who
         validates; at most a half.
+    train_speakers : the clips of so many speakers of the training side stay on it, those of the others take no part.
+        There is one order of speakers a split, so fewer are always among more: first those who together say all words
+        of the side, each adding the most (a word counts as many as it has clips there), then the others as drawn.
+    train_clips : at most so many clips of each word stay on the training side (of the speakers who do); fewer are
+        always among more. Validation and test are whole whatever is taken from the training side.
 
     Raises
     ------
-    UserError : no speakers, no lists or no folds. LeakError : a shared speaker or recording; names them.
+    UserError : no speakers, no lists or no folds; fewer training speakers than asked for. LeakError : a shared speaker
+    or recording; names them.
     """
-    check_settings(folds=folds, validation_share=validation_share)
+    check_settings(
+        scheme=scheme,
+        like=like,
+        test=test,
+        folds=folds,
+        validation_share=validation_share,
+        train_speakers=train_speakers,
+        train_clips=train_clips,
+    )
     _need_speakers(corpus)
     by_clip = corpus.clips.set_index("clip").sort_index()
     own = by_clip[by_clip["official_label"] == ""] if "official_label" in by_clip else by_clip
     made = []
-    for name, sides in _MAKERS[scheme](_Wanted(corpus.name, own, folds, validation_share, seed)):
+    for name, sides in _MAKERS[scheme](_Wanted(corpus.name, own, folds, validation_share, seed, hashes, like)):
+        sides = _cut(sides, own, f"{corpus.name}, split {name}", train_speakers, train_clips, derive_seed(seed, name))
         if test == "official":
             sides, name = _with_official_test(corpus, sides), f"{name}+official_test"
         _need_all_sides(corpus, name, sides)
@@ -111,7 +143,16 @@ def make_splits(
     return made
 
 
-def check_settings(*, folds: int = 5, validation_share: float = 0.1, **others: object) -> None:
+def check_settings(
+    *,
+    scheme: str = "hash",
+    like: str | None = None,
+    test: str = "split",
+    folds: int = 5,
+    validation_share: float = 0.1,
+    train_speakers: int | str = "all",
+    train_clips: int | str = "all",
+) -> None:
     """Refuse settings of ``make_splits`` that make no sense for any corpus.
 
     Raises
@@ -122,6 +163,15 @@ def check_settings(*, folds: int = 5, validation_share: float = 0.1, **others: o
         raise UserError(f"folds is {folds}", "splits", "give 2 or more")
     if not 0 < validation_share <= 0.5:
         raise UserError(f"validation_share is {validation_share}", "splits", "give a share above 0, at most 0.5")
+    for name, value in (("train_speakers", train_speakers), ("train_clips", train_clips)):
+        if isinstance(value, int) and value < 1:
+            raise UserError(f"{name} is {value}", "splits", "give 1 or more, or all")
+    if like is not None and scheme != RANDOM:
+        raise UserError(f"scheme {scheme} is like no other", "splits: like", f"it is for scheme: {RANDOM}")
+    if scheme == RANDOM and like is None:
+        raise UserError(f"{RANDOM} has the sizes of another scheme", "splits", "say of which, e.g. like: hash")
+    if scheme == RANDOM and test == "official":
+        raise UserError(f"{RANDOM} has a test side of its own", "splits: test", "leave out test: official")
 
 
 def assert_disjoint(sides: pd.Series, speakers: pd.Series, hashes: pd.Series | None) -> None:
@@ -202,13 +252,15 @@ def _need_all_sides(corpus: Corpus, name: str, sides: pd.Series) -> None:
 
 @dataclass(frozen=True)
 class _Wanted:
-    """What a scheme works on: the corpus's own clips, by clip, and the settings."""
+    """What a scheme works on: the corpus's own clips, by clip, the settings, and what is in the recordings."""
 
     corpus: str
     clips: pd.DataFrame
     folds: int
     validation_share: float
     seed: int
+    hashes: pd.Series | None = None
+    like: str | None = None
 
 
 Folds = Iterator[tuple[str, pd.Series]]
@@ -233,6 +285,37 @@ def _official(wanted: _Wanted) -> Folds:
 def _leaky_official(wanted: _Wanted) -> Folds:
     for name, sides in _official(wanted):
         yield LEAKY + name, sides
+
+
+def _leaky_random(wanted: _Wanted) -> Folds:
+    """The folds of another scheme with recordings of the same word exchanged at random: sizes stay, speakers do not.
+
+    The same exchange for all folds: where each clip was tested once, it still is.
+    """
+    word = wanted.clips["word"].to_dict()
+    kinds: dict[tuple[str, ...], list[list[str]]] = {}
+    for clips in _alike(wanted):
+        kinds.setdefault(tuple(sorted(word[clip] for clip in clips)), []).append(clips)
+    rng = np.random.default_rng(derive_seed(wanted.seed, RANDOM))
+    stands_for = {
+        clip: groups[other][0]
+        for _, groups in sorted(kinds.items())
+        for clips, other in zip(groups, rng.permutation(len(groups)), strict=True)
+        for clip in clips
+    }
+    for name, sides in _MAKERS[str(wanted.like)](wanted):
+        exchanged = sides.reindex(wanted.clips.index.map(stands_for)).to_numpy()
+        yield f"{RANDOM}/{name}", pd.Series(exchanged, wanted.clips.index, name="side").dropna()
+
+
+def _alike(wanted: _Wanted) -> list[list[str]]:
+    """Groups of clips with the same samples, most of one clip, in an order of what is in them."""
+    clips = wanted.clips.index.to_series()
+    content = clips if wanted.hashes is None else _content(clips, wanted.hashes)
+    groups: dict[str, list[str]] = {}
+    for clip, what in content.items():
+        groups.setdefault(what, []).append(str(clip))
+    return [groups[what] for what in sorted(groups)]
 
 
 def _hash(wanted: _Wanted) -> Folds:
@@ -279,6 +362,7 @@ _MAKERS: dict[str, Callable[[_Wanted], Folds]] = {
     "leave_one_speaker_out": _leave_one_out,
     "published": _published,
     "leaky_official": _leaky_official,
+    RANDOM: _leaky_random,
 }
 
 
@@ -325,6 +409,39 @@ def _balanced(clips: pd.DataFrame, folds: int, seed: int) -> np.ndarray:
         fold_of[who] = np.argmin(filled @ shares[who])
         filled[fold_of[who]] += shares[who]
     return fold_of[speaker]
+
+
+def _cut(
+    sides: pd.Series, clips: pd.DataFrame, where: str, speakers: int | str, a_word: int | str, seed: int
+) -> pd.Series:
+    """The sides without the training clips that the settings ``train_speakers`` and ``train_clips`` leave out."""
+    training = clips.loc[sides.index[sides == "train"]]
+    kept = training
+    if isinstance(speakers, int):
+        order = _speakers_in_order(training, derive_seed(seed, "train_speakers"))
+        if speakers > len(order):
+            todo = f"give at most {len(order):,}, or all"
+            raise UserError(f"train_speakers is {speakers:,} of {len(order):,} on the training side", where, todo)
+        kept = kept[kept["speaker"].isin(order[:speakers])]
+    if isinstance(a_word, int):
+        drawn = np.random.default_rng(derive_seed(seed, "train_clips")).permutation(training.index)
+        kept = kept.loc[[clip for clip in drawn if clip in kept.index]]
+        kept = kept[kept.groupby("word").cumcount() < a_word]
+    return sides[(sides != "train") | sides.index.isin(kept.index)]
+
+
+def _speakers_in_order(clips: pd.DataFrame, seed: int) -> list[str]:
+    """Every speaker of these clips, as ``train_speakers`` takes them: see ``make_splits``."""
+    clips_of = pd.crosstab(clips["speaker"], clips["word"])
+    drawn = np.random.default_rng(seed).permutation(len(clips_of))
+    says, weight = clips_of.to_numpy()[drawn] > 0, clips_of.to_numpy().sum(0)
+    first: list[int] = []
+    lacking = np.ones(len(weight), bool)
+    while lacking.any():
+        first.append(int(np.argmax(says[:, lacking] @ weight[lacking])))
+        lacking &= ~says[first[-1]]
+    rest = np.delete(np.arange(len(drawn)), first)
+    return clips_of.index[drawn[[*first, *rest]]].tolist()
 
 
 def _with_official_test(corpus: Corpus, sides: pd.Series) -> pd.Series:

@@ -3,10 +3,12 @@
     study.json                   the resolved recipe, when, where
     table.csv  table.md          one row per (corpus, split, labels, model, setting)
     pairs.csv                    one row per two of them: difference, interval, p
+    robustness.csv               one line per such row, corruption and level, where a recipe asks for robustness
     report.html                  one self-contained page
     splits/<fingerprint>.csv     clip, word, label, speaker, side of a task
     cells/<cell>.json            settings, key and its parts, timings, environment, status, traceback if failed
     predictions/<cell>.parquet   clip, speaker, label, predicted, then one score column a label
+    predictions/<cell>.robustness.parquet    clip, condition, level, predicted, where a recipe asks for robustness
     models/<cell>/               weights, kept on request
     .work/<cell>/                checkpoints of a cell that is not finished
 
@@ -76,6 +78,16 @@ def jsonable(value: Any) -> Any:
     return value
 
 
+def _put_table(path: Path, table: pd.DataFrame) -> str:
+    """Write a table as Parquet; returns the file's SHA-256."""
+    import io
+
+    buffer = io.BytesIO()
+    table.to_parquet(buffer, index=False, compression="zstd")
+    write_whole(path, buffer.getvalue())
+    return hashlib.sha256(buffer.getvalue()).hexdigest()
+
+
 class Store:
     """The folder of one study."""
 
@@ -133,8 +145,12 @@ class Store:
         record = self.record(cell)
         if record is None or record["status"] != "ok" or record["key"] != key:
             return False
-        path = self.predictions_path(cell)
-        return path.exists() and hashlib.sha256(path.read_bytes()).hexdigest() == record["predictions_sha256"]
+        whole = {self.predictions_path(cell): record["predictions_sha256"]}
+        if "robustness_sha256" in record:
+            whole[self.robustness_path(cell)] = record["robustness_sha256"]
+        return all(
+            path.exists() and hashlib.sha256(path.read_bytes()).hexdigest() == found for path, found in whole.items()
+        )
 
     def put_record(self, cell: str, record: Record) -> None:
         """Keep a cell's outcome. Comes last: predictions and weights are in place before."""
@@ -147,17 +163,24 @@ class Store:
 
     def put_predictions(self, cell: str, table: pd.DataFrame) -> str:
         """Keep ``clip, speaker, label, predicted`` and one float32 score column a label; returns the file's SHA-256."""
-        import io
-
-        buffer = io.BytesIO()
-        table.to_parquet(buffer, index=False, compression="zstd")
-        write_whole(self.predictions_path(cell), buffer.getvalue())
-        return hashlib.sha256(buffer.getvalue()).hexdigest()
+        return _put_table(self.predictions_path(cell), table)
 
     def predictions(self, cell: str) -> pd.DataFrame:
         import pandas as pd
 
         return pd.read_parquet(self.predictions_path(cell))
+
+    def robustness_path(self, cell: str) -> Path:
+        return self.folder / "predictions" / f"{cell}.robustness.parquet"
+
+    def put_robustness(self, cell: str, table: pd.DataFrame) -> str:
+        """Keep ``clip, condition, level, predicted`` of corrupted clips; returns the file's SHA-256."""
+        return _put_table(self.robustness_path(cell), table)
+
+    def robustness(self, cell: str) -> pd.DataFrame:
+        import pandas as pd
+
+        return pd.read_parquet(self.robustness_path(cell))
 
     # -- the rest --------------------------------------------------------------------------------------------------
 

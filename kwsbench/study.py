@@ -5,12 +5,18 @@ import itertools
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from kwsbench.recipe import Entry, Recipe, combinations
 from kwsbench.recipe.settings import frozen
 from kwsbench.seeds import derive_seed
+
+LATE: Mapping[str, Mapping[str, Any]] = {
+    "labels": {"unseen": (), "unheard": ()},
+    "split": {"train_speakers": "all", "train_clips": "all", "like": None},
+}
+"""Settings that came after the first results, and the values with which they change nothing."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,7 @@ class Cell:
     seed : number of the repeated fit.
     limits : ``cell_minutes``, ``memory_mb``, ``bad_share``, see ``recipe.Limits``; part of no key.
     fold : name of the split among those that the split's settings make, set by ``with_fold``.
+    robustness : settings of the corrupted test clips that the model is scored on too; empty: none, and part of no key.
     """
 
     study_seed: int
@@ -44,6 +51,7 @@ class Cell:
     seed: int
     limits: Mapping[str, Any]
     fold: str = ""
+    robustness: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         # JSON has no tuples: lists become tuples, as models expect them and as equality needs
@@ -58,9 +66,10 @@ class Cell:
     def parts(self) -> dict[str, Any]:
         """All that the result depends on, JSON-able; neither limits, nor the entry's name, nor the other cells."""
         found = {name: value for name, value in asdict(self).items() if name not in ("entry", "setting", "limits")}
-        for late in ("unseen", "unheard"):  # without them, the same cell as before there were these settings
-            if not found["labels"].get(late):
-                found["labels"].pop(late, None)
+        if not found["robustness"]:
+            del found["robustness"]
+        for part, late in LATE.items():  # where they say nothing, the same cell as before there were these settings
+            found[part] = {name: value for name, value in found[part].items() if late.get(name, ...) != value}
         return found
 
     @property
@@ -81,7 +90,7 @@ class Cell:
     def labels_name(self) -> str:
         """The scheme of the labels, and whether there are words that nothing is trained on."""
         return str(self.labels.get("scheme", "")) + "".join(
-            f"+{name}" for name in ("unseen", "unheard") if self.labels.get(name)
+            f"+{name}" for name in LATE["labels"] if self.labels.get(name)
         )
 
     def key(self, task_fingerprint: str, recordings_fingerprint: str, versions: Mapping[str, object]) -> str:
@@ -135,6 +144,7 @@ def expand(recipe: Recipe) -> Study:
             frontend=frontend,
             seed=seed,
             limits={**asdict(recipe.limits), **entry.limits},
+            robustness=recipe.robustness,
         )
         for (corpus, corpus_settings), split, labels in tasks
         for entry in recipe.models.values()

@@ -10,10 +10,12 @@ import numpy as np
 from kwsbench.audio import FULL_SCALE, BadRecording, resample, to_int16
 from kwsbench.features.vad import trim
 from kwsbench.noise import colored_noise
+from kwsbench.silence import SILENCE
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from kwsbench.corruptions import Corruption
     from kwsbench.features import Frontend
     from kwsbench.recordings import Recordings
 
@@ -23,10 +25,14 @@ WAVE_FIELDS = ("rate", "resample", "speed", "vad", "seconds", "fit", "margin_s",
 
 
 class Sources:
-    """Where the samples of a task's rows come from, and what a frontend does to them."""
+    """Where the samples of a task's rows come from, and what a corruption, if any, and a frontend do to them."""
 
-    def __init__(self, rows: pd.DataFrame, recordings: Recordings, frontend: Frontend) -> None:
-        self.frontend, self.samples = frontend, recordings.all_samples()
+    def __init__(
+        self, rows: pd.DataFrame, recordings: Recordings, frontend: Frontend, corruption: Corruption | None = None
+    ) -> None:
+        self.frontend, self.samples, self.corruption = frontend, recordings.all_samples(), corruption
+        if corruption is not None:
+            self.heard = list(zip(rows["clip"].tolist(), (rows["label"] == SILENCE).tolist(), strict=True))
         columns = ("path", "start", "stop", "gain", "peak")
         self.rows = list(zip(*(rows[name].tolist() for name in columns), strict=True))
         table = recordings.table
@@ -46,6 +52,9 @@ class Sources:
         groups: dict[tuple[int, int], list[tuple[int, np.ndarray]]] = {}
         for i in range(batch.start, batch.stop):
             samples, rate = self.of_row(i)
+            if self.corruption is not None:
+                clip, silence = self.heard[i]
+                samples = self.corruption.hear(clip, samples, rate, silence)
             groups.setdefault((len(samples), rate), []).append((i, samples))
         found = []
         for (_, rate), members in groups.items():

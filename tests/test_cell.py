@@ -1,8 +1,13 @@
-"""A cell by itself: what it needs to be there."""
+"""A cell by itself: what it needs to be there, and what it shares with the others of its task."""
 
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
+
+from kwsbench.cell import Places, corruptions_of, label_fold, plan_folds, read_corpus
+from kwsbench.recipe import load_recipe
+from kwsbench.study import expand
 
 NEEDLESS = "hmmlearn jinja2 joblib matplotlib numba pooch rich safetensors sklearn typer webrtcvad"
 
@@ -31,3 +36,27 @@ def test_a_neural_cell_needs_few_packages(tone_tree, tmp_path):
     (tmp_path / "one.py").write_text(textwrap.dedent(program))
     done = subprocess.run([sys.executable, "one.py"], cwd=tmp_path, capture_output=True, text=True, timeout=200)
     assert done.stdout == "[]\n", done.stdout + done.stderr
+
+
+def test_every_cell_of_a_task_hears_the_same_corrupted_clips(tone_tree, tmp_path):
+    """Whatever its model, settings, frontend and seed; noise recordings are the test side's alone."""
+    text = (
+        "corpora: speech_commands_v0.01\nsplits: {scheme: speakers, folds: 2}\nlabels: all\nseeds: 2\n"
+        "models:\n  light_cnn: {epochs: [1, 2]}\n  gmm_hmm: {frontend: {rate: 8000}}\n"
+    )
+    plain, asking = tmp_path / "plain.yaml", tmp_path / "asking.yaml"
+    plain.write_text(text)
+    asking.write_text(text + "robustness: {noises: [recordings], snr_db: [5]}\n")
+    cells = expand(load_recipe(asking)).cells
+    sound = read_corpus(cells[0], Places(tone_tree.parent, tmp_path / "cache"))
+    folds = plan_folds(cells[0], sound)
+    assert corruptions_of(expand(load_recipe(plain)).cells[0], folds[0], sound) == ([], [])
+    found = [corruptions_of(cell.with_fold(folds[0].name), folds[0], sound)[0] for cell in cells]
+    assert len(found) == 6 and len(found[0]) == 18 and found[0][0].condition == ("recordings", 5.0)
+    for other in found:
+        assert [(one.condition, one.seed) for one in other] == [(one.condition, one.seed) for one in found[0]]
+    ((noise, rate),) = found[0][0].bank.recordings
+    heard = [f"_noise_/{Path(path).name}" for path in label_fold(cells[0], folds[0], sound).noise]
+    assert heard and rate == 16000 and len(noise) == 5 * 16000
+    assert not any((sound.recordings.samples(name) == noise).all() for name in heard)
+    assert corruptions_of(cells[0], folds[1], sound)[0][0].seed != found[0][0].seed

@@ -241,6 +241,20 @@ def test_a_word_that_names_a_column_of_predictions_is_refused(word):
         label_split(split_of({word: (3, 2, 1), "yes": (2, 2, 2)}), noise=NOISE, scheme="all")
 
 
+def test_a_keyword_that_the_training_speakers_left_do_not_say_is_named():
+    names = [
+        f"{word}/{speaker}_nohash_0.wav" for word, speaker in (("yes", "a"), ("no", "b"), ("yes", "c"), ("no", "d"))
+    ]
+    corpus = corpus_of([*names, "no/e_nohash_0.wav"], ["train", "train", "validation", "test", "train"])
+    labels = {"scheme": "keywords", "keywords": ("yes", "no")}
+    (split,) = make_splits(corpus, scheme="official", train_speakers=1)
+    with pytest.raises(UserError, match="no training clips for yes") as caught:
+        label_split(split, **labels)
+    assert "more train_speakers" in caught.value.todo
+    (split,) = make_splits(corpus, scheme="official", train_speakers=2)
+    assert label_split(split, **labels).labels[:2] == ("yes", "no")
+
+
 def test_keywords_without_training_clips_are_named_with_those_to_keep():
     split = split_of({"yes": (5, 2, 2), "on": (0, 2, 2), "off": (0, 0, 3), "go": (4, 1, 1)})
     with pytest.raises(UserError, match="no training clips for off, on") as caught:

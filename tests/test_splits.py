@@ -446,3 +446,137 @@ def test_lists_that_share_speakers_are_refused_unless_their_scheme_says_so():
     same = pd.Series("of all", index=corpus.clips["clip"])
     with pytest.raises(LeakError, match="1 recording is on two sides"):  # what is the same stays apart even so
         make_splits(corpus, same, scheme="leaky_official")
+
+
+# -- a training side that is cut down ----------------------------------------------------------------------------------
+
+
+def talkers() -> Corpus:
+    """Forty speakers of whom most say few of six words, in one to three takes."""
+    rng = np.random.default_rng(3)
+    words = ("yes", "no", "up", "down", "left", "right")
+    rows = [
+        (word, f"{speaker:08x}", take)
+        for speaker in range(40)
+        for word in rng.permutation(words)[: 6 if speaker % 8 == 0 else 2]
+        for take in range(rng.integers(1, 4))
+    ]
+    return corpus_of(rows)
+
+
+def training(split) -> pd.DataFrame:
+    clips = split.corpus.clips.set_index("clip")
+    return clips.loc[split.sides.index[split.sides == "train"]]
+
+
+@pytest.mark.parametrize("scheme", ["hash", "speakers", "leaky_random"])
+@pytest.mark.parametrize(("setting", "sizes"), [("train_speakers", (1, 2, 5, 10)), ("train_clips", (1, 3, 5, 20))])
+def test_smaller_training_sides_are_parts_of_larger_ones_and_nothing_else_moves(scheme, setting, sizes):
+    corpus = talkers()
+    more = {"scheme": scheme, "folds": 3, "like": "speakers" if scheme == "leaky_random" else None, "seed": 4}
+    whole = make_splits(corpus, **more)
+    inner = [set() for _ in whole]
+    for size in sizes:
+        cut = make_splits(corpus, **more, **{setting: size})
+        assert [split.name for split in cut] == [split.name for split in whole]
+        for i, (split, full) in enumerate(zip(cut, whole, strict=True)):
+            clips = training(split)
+            assert inner[i] <= set(clips.index) <= set(training(full).index)
+            inner[i] = set(clips.index)
+            others = [found.sides[found.sides != "train"] for found in (split, full)]
+            pd.testing.assert_series_equal(*others)
+            if setting == "train_speakers":
+                assert split.n_train_speakers == size
+                own = training(full)
+                assert set(clips.index) == set(own.index[own["speaker"].isin(clips["speaker"])])
+            else:
+                expected = training(full)["word"].value_counts().clip(upper=size)
+                assert clips["word"].value_counts().to_dict() == expected.to_dict()
+
+
+def test_the_first_speakers_say_all_words_and_who_they_are_is_drawn():
+    corpus = talkers()
+    for seed in range(5):
+        (one,) = make_splits(corpus, scheme="hash", train_speakers=1, seed=seed)
+        assert set(training(one)["word"]) == set(corpus.clips["word"])
+    order = [set(training(make_splits(shuffled(corpus, i), train_speakers=6)[0])["speaker"]) for i in (1, 2)]
+    assert order[0] == order[1]
+    drawn = {frozenset(training(make_splits(corpus, train_speakers=6, seed=i)[0])["speaker"]) for i in range(4)}
+    assert len(drawn) > 1
+
+
+def test_words_of_few_are_heard_as_soon_as_they_can_be():
+    # nobody says all: a, b and c together do, d to j say what a says
+    rows = [("yes", s, 0) for s in "adefghij"] + [("no", s, 0) for s in "bdefghij"] + [("up", "c", 0)]
+    rows += [(word, f"held{i}", 0) for word in ("yes", "no", "up") for i in range(2)]
+    side = ["train"] * 17 + ["validation", "test"] * 3
+    corpus = corpus_of(rows, side=side)
+    (two,) = make_splits(corpus, scheme="official", train_speakers=2, seed=1)
+    assert set(training(two)["word"]) == {"yes", "no", "up"} and "c" in set(training(two)["speaker"])
+
+
+def test_speakers_and_clips_are_cut_together_and_whatever_the_test_is():
+    corpus = with_official(talkers(), [("yes", "yes", "zoe"), ("_silence_", "", "")])
+    (split,) = make_splits(corpus, test="official", train_speakers=3, train_clips=2)
+    clips = training(split)
+    assert clips["speaker"].nunique() <= 3 and clips["word"].value_counts().max() == 2
+    assert (split.sides == "test").sum() == 2
+
+
+def test_a_training_side_cannot_be_cut_to_nothing_or_to_more_than_there_is():
+    with pytest.raises(UserError, match="train_speakers is 0"):
+        make_splits(talkers(), train_speakers=0)
+    with pytest.raises(UserError, match="train_clips is -1"):
+        make_splits(talkers(), train_clips=-1)
+    with pytest.raises(UserError, match=r"train_speakers is 1,000 of \d+ on the training side") as caught:
+        make_splits(talkers(), train_speakers=1000)
+    assert "or all" in caught.value.todo and "split hash" in str(caught.value)
+
+
+# -- a split that leaks on purpose -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("like", ["official", "hash", "speakers", "leave_one_speaker_out", "published"])
+def test_a_random_split_has_the_sizes_of_the_other_word_by_word_and_shares_speakers(like):
+    corpus = talkers()
+    number = corpus.clips["speaker"].map(lambda speaker: int(speaker, 16))
+    sides = number.map(lambda i: SIDES[max(i % 5 - 2, 0)])
+    corpus = replace(corpus, clips=corpus.clips.assign(side=sides, fold=number % 4))
+    apart, mixed = (
+        make_splits(corpus, folds=3, **s) for s in ({"scheme": like}, {"scheme": "leaky_random", "like": like})
+    )
+    assert [split.name for split in mixed] == [f"leaky_random/{split.name}" for split in apart]
+    word = corpus.clips.set_index("clip")["word"]
+    for one, other in zip(apart, mixed, strict=True):
+        counts = [pd.crosstab(word[split.sides.index], split.sides) for split in (one, other)]
+        pd.testing.assert_frame_equal(*counts)
+        speakers = speakers_of(other)
+        assert speakers["train"] & speakers["test"] and not (one.sides == other.sides).all()
+    if len(mixed) > 1:  # every clip is tested as often as in the other
+        times = [sum((split.sides == "test").astype(int) for split in made) for made in (apart, mixed)]
+        assert (times[1] == 1).all() and (times[0] == 1).all()
+
+
+def test_a_random_split_keeps_the_same_recordings_together_and_is_drawn():
+    corpus = talkers()
+    clips = corpus.clips
+    take = clips["clip"].str.extract(r"_(\d)\.wav")[0]
+    # all takes of a word by a speaker are one recording
+    hashes = pd.Series((clips["word"] + clips["speaker"]).to_numpy(), clips["clip"])
+    assert set(take) == {"0", "1", "2"}
+    found = [make_splits(corpus, hashes, scheme="leaky_random", like="hash", seed=seed)[0] for seed in (0, 0, 1)]
+    assert found[0].fingerprint == found[1].fingerprint != found[2].fingerprint
+    (apart,) = make_splits(corpus, hashes, scheme="hash")
+    for split in found:
+        assert split.sides.groupby(hashes[split.sides.index]).nunique().max() == 1
+        assert split.sides.value_counts().to_dict() == apart.sides.value_counts().to_dict()
+        assert len(split.duplicates)
+
+
+def test_a_random_split_says_what_it_is_like():
+    with pytest.raises(UserError, match="sizes of another scheme"):
+        make_splits(talkers(), scheme="leaky_random")
+    with pytest.raises(UserError, match="scheme hash is like no other"):
+        make_splits(talkers(), scheme="hash", like="hash")
+    with pytest.raises(UserError, match="test side of its own"):
+        make_splits(talkers(), scheme="leaky_random", like="hash", test="official")

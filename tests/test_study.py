@@ -104,6 +104,7 @@ CHANGES = {
     "frontend": {"rate": 4000},
     "seed": 7,
     "fold": "speakers/1-of-5",
+    "robustness": {"snr_db": [0.0]},
 }
 
 
@@ -132,6 +133,28 @@ def test_where_no_word_is_kept_out_the_key_is_that_from_before_there_was_the_set
     assert cell.labels[late] == () and before.id == cell.id and before.key("t", "r", {}) == cell.key("t", "r", {})
     without = replace(cell, labels={**cell.labels, late: ("go",)})
     assert without.key("t", "r", {}) != cell.key("t", "r", {}) and without.labels_name == f"kws12+{late}"
+
+
+def test_where_no_clip_is_corrupted_the_key_is_that_from_before_there_was_the_block(folder, base):
+    cell = base.cells[0]
+    assert cell.robustness == {} and "robustness" not in cell.parts
+    assert "robustness" not in base.resolved
+    asked = study(folder, {**BASE, "robustness": {"snr_db": [5]}})
+    assert asked.cells[0].parts == cell.parts | {"robustness": asked.cells[0].robustness}
+    assert asked.cells[0].robustness["snr_db"] == (5.0,) and asked.cells[0].robustness["telephone"] is True
+    assert asked.cells[0].derived_seed("fit") == cell.derived_seed("fit")
+    assert Cell(**json.loads(json.dumps(asdict(asked.cells[0])))) == asked.cells[0]
+
+
+def test_a_whole_training_side_has_the_key_from_before_it_could_be_cut(base):
+    cell = base.cells[0]
+    late = {"train_speakers": "all", "train_clips": "all", "like": None}
+    assert late.items() <= dict(cell.split).items() and not late.keys() & cell.parts["split"].keys()
+    before = replace(cell, split={name: value for name, value in cell.split.items() if name not in late})
+    assert before.id == cell.id and before.key("t", "r", {}) == cell.key("t", "r", {})
+    for name, value in {"train_speakers": 5, "train_clips": 5, "like": "hash"}.items():
+        changed = replace(cell, split={**cell.split, name: value})
+        assert changed.key("t", "r", {}) != cell.key("t", "r", {}) and changed.parts["split"][name] == value
 
 
 def test_a_cell_survives_json(base):

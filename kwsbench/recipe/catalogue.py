@@ -67,6 +67,16 @@ class Catalogue:
         return settings_of(self.frontend_class)
 
     @cached_property
+    def corruptions_class(self) -> type:
+        from kwsbench.corruptions import Corruptions
+
+        return Corruptions
+
+    @cached_property
+    def robustness(self) -> dict[str, Setting]:
+        return settings_of(self.corruptions_class)
+
+    @cached_property
     def limits(self) -> dict[str, Setting]:
         return settings_of(Limits)
 

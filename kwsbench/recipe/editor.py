@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kwsbench.recipe.catalogue import Catalogue
-from kwsbench.recipe.form import Top
+from kwsbench.recipe.form import STANDARD, Top
 from kwsbench.recipe.settings import Setting, json_object, settings_of
 
 
@@ -52,6 +52,7 @@ def json_schema() -> dict[str, Any]:
         "splits": _one_or_more(catalogue.splits),
         "labels": _one_or_more(catalogue.labels),
         "models": models,
+        "robustness": {"anyOf": [{"const": STANDARD}, json_object(catalogue.robustness)]},
         "limits": json_object(catalogue.limits),
     }
     settings = {**settings_of(Top), "study": Setting("study", str, "")}

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+STANDARD = "standard"  # a name for a ``robustness`` block without settings
 Choices = Mapping[str, tuple[Any, ...]]
 
 
@@ -59,6 +60,7 @@ class Recipe:
     splits, labels : one mapping of settings each.
     models : entry name → entry, in the recipe's order.
     limits, keep_models : see ``Limits``; whether fitted models are kept.
+    robustness : the settings of ``Corruptions`` in full; empty: models are scored on clips as they are alone.
     path : where the recipe was read from.
     """
 
@@ -71,11 +73,14 @@ class Recipe:
     models: Mapping[str, Entry]
     limits: Limits = Limits()
     keep_models: bool = False
+    robustness: Mapping[str, Any] = field(default_factory=dict)
     path: Path = field(default=Path(), compare=False)
 
     def resolved(self) -> dict[str, Any]:
         """The recipe written out in full, JSON-able; a file with this content loads as the same recipe."""
         plain = {key: value for key, value in asdict(self).items() if key != "path"}
+        if not plain["robustness"]:
+            del plain["robustness"]
         plain["models"] = {entry.name: _written(entry) for entry in self.models.values()}
         result: dict[str, Any] = json.loads(json.dumps(plain))
         return result

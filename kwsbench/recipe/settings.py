@@ -2,6 +2,7 @@
 
 import inspect
 import math
+import re
 import types
 import typing
 from collections.abc import Callable, Container, Mapping, Sequence
@@ -60,7 +61,8 @@ def describe(hint: Any) -> str:
     if origin in (Union, types.UnionType):
         return " or ".join(describe(arg) for arg in args)
     if origin in _LISTS and (origin is not tuple or args[-1] is Ellipsis):
-        return f"a list of {describe(args[0]).removeprefix('a ').replace('whole number', 'whole numbers')}"
+        one = describe(args[0]).removeprefix("a ")
+        return f"a list of {re.sub(r'number$', 'numbers', one)}"
     if origin is tuple:
         return f"a list of {len(args)}: {', '.join(describe(arg) for arg in args)}"
     if origin in (dict, Mapping):

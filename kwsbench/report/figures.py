@@ -39,13 +39,18 @@ class Point:
 
 @dataclass(frozen=True)
 class Curve:
-    """A quantity over the steps of a fit; NaN where a step has no value."""
+    """A quantity over the steps of a fit, or another; NaN where a step has no value.
+
+    ``lows`` and ``highs`` are limits of each value, NaN where it has none.
+    """
 
     name: str
     colour: int
     xs: Sequence[float]
     ys: Sequence[float]
     dashed: bool = False
+    lows: Sequence[float] = ()
+    highs: Sequence[float] = ()
 
 
 def nice_ticks(low: float, high: float, most: int = 5) -> list[float]:
@@ -118,25 +123,67 @@ def interval_bar(axis: Axis, accuracy: float, low: float, high: float, colour: i
 
 def cost_chart(points: Sequence[Point], x_title: str, word: Callable[[float], str]) -> Markup:
     """Accuracy against cost on a logarithmic axis, every point named beside it; ``word`` writes a cost."""
+
+    def marks(x: Axis, y: Axis) -> list[Markup]:
+        labels = _labels(points, x, y)
+        named = [_cost_point(p, x, y, _name_at(p, label)) for p, label in zip(points, labels, strict=True)]
+        return [*_front(points, x, y), *named]
+
+    named = "; ".join(f"{p.name}: {percent(p.accuracy)} % at {word(p.cost)}" for p in points)
+    return _chart(points, x_title, word, named, marks)
+
+
+def line_chart(lines: Sequence[Sequence[Point]], x_title: str, word: Callable[[float], str]) -> Markup:
+    """Accuracy against cost on a logarithmic axis, the points of each line joined; for a legend beside it."""
+
+    def marks(x: Axis, y: Axis) -> list[Markup]:
+        found = []
+        for number, line in enumerate(lines):
+            # whiskers of several lines at one cost stand side by side
+            shifted = x._replace(start=x.start + 4 * number, stop=x.stop + 4 * number)
+            path = " ".join(f"{shifted.at(p.cost):.1f},{y.at(p.accuracy):.1f}" for p in line)
+            drawn = tag("polyline", points=path, class_=f"curve c{line[0].colour}")
+            found.append(tag("g", drawn, [_cost_point(p, shifted, y) for p in line]))
+        return found
+
+    named = "; ".join(
+        f"{line[0].name}: {', '.join(f'{percent(p.accuracy)} % at {word(p.cost)}' for p in line)}" for line in lines
+    )
+    return _chart([p for line in lines for p in line], x_title, word, named, marks)
+
+
+def _chart(
+    points: Sequence[Point], x_title: str, word: Callable[[float], str], named: str,
+    marks: Callable[[Axis, Axis], list[Markup]],
+) -> Markup:  # fmt: skip
+    """The frame of accuracies against costs; ``named`` tells the numbers, ``marks`` draws them on the axes."""
     width, height = 560, 320
     limits = [v for p in points for v in (p.accuracy, p.low, p.high) if math.isfinite(v)]
     pad = max(0.06 * (max(limits) - min(limits)), 0.005)
     y = Axis(max(min(limits) - pad, 0), min(max(limits) + pad, 1), height - 46, 14)
     costs = [p.cost for p in points]
     x = Axis(min(costs) / 1.8, max(costs) * 1.8, 58, width - 20, log=True)
-    marks = [_cost_point(p, x, y, label) for p, label in zip(points, _labels(points, x, y), strict=True)]
-    named = "; ".join(f"{p.name}: {percent(p.accuracy)} % at {word(p.cost)}" for p in points)
     return tag(
         "svg",
         tag("title", f"Accuracy against {x_title}. {named}."),
-        [_grid_x(value, x, y, word(value)) for value in _powers(x.low, x.high)],
-        [_grid_y(value, x, y, f"{100 * value:.4g}") for value in nice_ticks(y.low, y.high, 6)],
+        [grid_x(value, x, y, word(value)) for value in _powers(x.low, x.high)],
+        [grid_y(value, x, y, f"{100 * value:.4g}") for value in nice_ticks(y.low, y.high, 6)],
         tag("text", x_title, x=(x.start + x.stop) / 2, y=height - 6, text_anchor="middle", class_="axis"),
         tag("text", "accuracy %", x=14, y=(y.start + y.stop) / 2, text_anchor="middle", class_="axis",
             transform=f"rotate(-90 14 {(y.start + y.stop) / 2:.0f})"),
-        marks,
+        marks(x, y),
         viewBox=f"0 0 {width} {height}", class_="chart", role="img",
     )  # fmt: skip
+
+
+def _front(points: Sequence[Point], x: Axis, y: Axis) -> list[Markup]:
+    """A line through the points that no other beats in both cost and accuracy (Pareto), where there are several."""
+    front: list[Point] = []
+    for point in sorted(points, key=lambda p: (p.cost, -p.accuracy)):
+        if not front or point.accuracy > front[-1].accuracy:
+            front.append(point)
+    line = " ".join(f"{x.at(p.cost):.1f},{y.at(p.accuracy):.1f}" for p in front)
+    return [tag("polyline", points=line, class_="front")] if len(front) > 1 else []
 
 
 def _powers(low: float, high: float) -> list[float]:
@@ -167,22 +214,27 @@ def _labels(points: Sequence[Point], x: Axis, y: Axis) -> list[tuple[float, floa
     return [found[i] for i in range(len(points))]
 
 
-def _cost_point(point: Point, x: Axis, y: Axis, label: tuple[float, float, str]) -> Markup:
+def _name_at(point: Point, label: tuple[float, float, str]) -> Markup:
+    return tag("text", point.name, x=label[0], y=label[1], text_anchor=label[2], class_="name")
+
+
+def _cost_point(point: Point, x: Axis, y: Axis, name: Markup | None = None) -> Markup:
     px, py = x.at(point.cost), y.at(point.accuracy)
     line = None
     if math.isfinite(point.low):
         line = tag("line", x1=px, x2=px, y1=y.at(point.low), y2=y.at(point.high), class_="error")
-    text = tag("text", point.name, x=label[0], y=label[1], text_anchor=label[2], class_="name")
-    return tag("g", line, tag("circle", cx=px, cy=py, r=5.5, class_="dot"), text, class_=f"c{point.colour}")
+    return tag("g", line, tag("circle", cx=px, cy=py, r=5.5, class_="dot"), name, class_=f"c{point.colour}")
 
 
-def _grid_x(value: float, x: Axis, y: Axis, text: str) -> list[Markup]:
+def grid_x(value: float, x: Axis, y: Axis, text: str) -> list[Markup]:
+    """A line of the grid at a value of x, and its text below."""
     at = x.at(value)
     line = tag("line", x1=at, x2=at, y1=y.start, y2=y.stop, class_="grid")
     return [line, tag("text", text, x=at, y=y.start + 15, text_anchor="middle", class_="tick")]
 
 
-def _grid_y(value: float, x: Axis, y: Axis, text: str) -> list[Markup]:
+def grid_y(value: float, x: Axis, y: Axis, text: str) -> list[Markup]:
+    """A line of the grid at a value of y, and its text on the left."""
     at = y.at(value)
     line = tag("line", x1=x.start, x2=x.stop, y1=at, y2=at, class_="grid")
     return [line, tag("text", text, x=x.start - 6, y=at + 4, text_anchor="end", class_="tick")]
@@ -209,13 +261,46 @@ def curve_panel(title: str, curves: Sequence[Curve], x_title: str, best: float |
     return tag(
         "svg",
         tag("title", f"{title} over {x_title}s. {ends}"),
-        [_grid_x(v, x, y, f"{v:.0f}") for v in whole],
-        [_grid_y(v, x, y, _tick(v)) for v in nice_ticks(y.low, y.high)],
+        [grid_x(v, x, y, f"{v:.0f}") for v in whole],
+        [grid_y(v, x, y, _tick(v)) for v in nice_ticks(y.low, y.high)],
         kept,
         [_curve(curve, x, y) for curve in curves],
         tag("text", x_title, x=(x.start + x.stop) / 2, y=height - 6, text_anchor="middle", class_="axis"),
         viewBox=f"0 0 {width} {height}", class_="chart", role="img",
     )  # fmt: skip
+
+
+def level_panel(title: str, curves: Sequence[Curve], x_title: str) -> Markup:
+    """Accuracies, shares in 0..1 on the whole of that axis, over the levels of a corruption, with their intervals."""
+    width, height = 340, 240
+    xs = [v for curve in curves for v in curve.xs]
+    y = Axis(0, 1, height - 40, 14)
+    x = Axis(min(xs), max(max(xs), min(xs) + 1), 50, width - 12)
+    told = "; ".join(
+        f"{c.name}: {', '.join(f'{percent(b)} % at {a:g}' for a, b in zip(c.xs, c.ys, strict=True))}" for c in curves
+    )
+    return tag(
+        "svg",
+        tag("title", f"Accuracy in {title} over {x_title}. {told}."),
+        [grid_x(v, x, y, f"{v:g}".replace("-", "−")) for v in nice_ticks(x.low, x.high, 7)],
+        [grid_y(v, x, y, f"{100 * v:.0f}") for v in nice_ticks(y.low, y.high)],
+        [_limits(curve, x, y) for curve in curves],
+        [_curve(curve, x, y) for curve in curves],
+        tag("text", x_title, x=(x.start + x.stop) / 2, y=height - 6, text_anchor="middle", class_="axis"),
+        tag("text", "accuracy %", x=14, y=(y.start + y.stop) / 2, text_anchor="middle", class_="axis",
+            transform=f"rotate(-90 14 {(y.start + y.stop) / 2:.0f})"),
+        viewBox=f"0 0 {width} {height}", class_="chart", role="img",
+    )  # fmt: skip
+
+
+def _limits(curve: Curve, x: Axis, y: Axis) -> Markup:
+    limits = zip(curve.xs, curve.lows, curve.highs, strict=True)
+    lines = [
+        tag("line", x1=x.at(a), x2=x.at(a), y1=y.at(low), y2=y.at(high), class_="error")
+        for a, low, high in limits
+        if math.isfinite(low)
+    ]
+    return tag("g", lines, class_=f"c{curve.colour % COLOURS}")
 
 
 def _tick(value: float) -> str:

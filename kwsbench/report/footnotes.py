@@ -23,9 +23,10 @@ def footnotes(records: Sequence[Record]) -> list[str]:
     """
     tasks = by_task(records)
     notes: list[str] = []
-    for task, group in tasks.items():
-        start = f"{', '.join(task)}: " if len(tasks) > 1 else ""
-        notes += [start + note for note in _task_notes(group)]
+    found = {", ".join(task): _task_notes(group) for task, group in tasks.items()}
+    for task, own in found.items():
+        # what is true of all tasks is said once, and of none by name
+        notes += [note if all(note in other for other in found.values()) else f"{task}: {note}" for note in own]
     whole = [record for record in records if record["status"] == "ok"]
     notes += _method_notes(whole) if whole else []
     notes += [f"Measured on {text}." for text in machines(records)]
@@ -75,6 +76,7 @@ def _task_notes(records: list[Record]) -> list[str]:
     notes = [
         _corpus_note(whole, folds),
         *_training_notes(whole, folds[0]),
+        *_cut_notes(folds[0]),
         *(note for record in folds for note in record["corpus_notes"]),
     ]
     notes += [_split_note(folds), _quarantine_note(folds), _duplicates_note(folds)]
@@ -89,7 +91,7 @@ def _corpus_note(whole: list[Record], folds: list[Record]) -> str:
     for side, key in (("training", "n_train"), ("validation", "n_validation"), ("test", "n_test")):
         counts = sorted({found["task"][key] for found in whole})
         sizes.append(f"{counts[0]:,}{f' to {counts[-1]:,}' if len(counts) > 1 else ''} {side}")
-    speakers = sum(found["task"]["n_test_speakers"] for found in folds)
+    speakers = _test_speakers(folds)
     a_fold = f" in each of {len(folds)} folds" if len(folds) > 1 else ""
     apart = not leaky(record["parts"]["split"])
     heard = "none of them heard in training or validation" if apart else "heard in training too"
@@ -97,6 +99,13 @@ def _corpus_note(whole: list[Record], folds: list[Record]) -> str:
         f"Corpus {record['parts']['corpus']} ({speech}licence: {record['licence'] or 'not stated'}): "
         f"{', '.join(sizes)} clips{a_fold}; {plural(speakers, 'test speaker')}, {heard}."
     )
+
+
+def _test_speakers(folds: Sequence[Record]) -> int:
+    """Speakers of all folds' tests: apart they add up, where clips are drawn at random each fold has about all."""
+    counts = {record["parts"]["fold"]: record["task"]["n_test_speakers"] for record in folds}
+    shared = any(leaky(record["parts"]["split"]) for record in folds)
+    return max(counts.values()) if shared else sum(counts.values())
 
 
 def _training_notes(whole: list[Record], fold: Record) -> list[str]:
@@ -108,6 +117,17 @@ def _training_notes(whole: list[Record], fold: Record) -> list[str]:
     parts = [f"{n:,} clips: {', '.join(_once(entries))}" for n, entries in sorted(sizes.items())]
     first = " (in the first fold)" if len({record["parts"]["fold"] for record in whole}) > 1 else ""
     return [f"Trained on{first} {'; on '.join(parts)}."] if len(parts) > 1 else []
+
+
+def _cut_notes(fold: Record) -> list[str]:
+    """What was taken from the training side, where something was."""
+    split = fold.get("settings", {}).get("split", {})
+    parts = []
+    if isinstance(n := split.get("train_speakers"), int):
+        parts.append(f"to the clips of {plural(n, 'speaker')}, first of those who together say every word")
+    if isinstance(n := split.get("train_clips"), int):
+        parts.append(f"to at most {plural(n, 'clip')} of each word")
+    return [f"The training side is cut down {' and '.join(parts)}; validation and test are whole."] if parts else []
 
 
 def _split_note(folds: list[Record]) -> str:
@@ -177,12 +197,17 @@ def _method_notes(whole: list[Record]) -> list[str]:
         f"itself); it speaks of other speakers, not of another fit.{mean}"
     ]
     for task, group in by_task(whole).items():
-        folds = {record["parts"]["fold"]: record["task"]["n_test_speakers"] for record in group}
-        speakers, name = sum(folds.values()), ", ".join(task)
+        speakers, name = _test_speakers(group), ", ".join(task)
         if speakers == 1:
             notes.append(f"{name}: one test speaker, hence no interval: nothing is known about how speakers differ.")
         elif 1 < speakers < FEW_SPEAKERS:
             notes.append(f"{name}: with only {speakers} test speakers the interval is narrower than it should be.")
+    if any("robustness" in record for record in whole):
+        notes.append(
+            "Robustness: fitted models answer corrupted copies of the test clips, the same for every model of a task. "
+            "Noise is mixed in at ratios to each clip's own mean power and leaves silence as it is; noise recordings "
+            "are those held out for the test."
+        )
     return [
         *notes,
         "params are learned numbers, MACs multiply-adds to score one clip; train is the fit alone and ms/clip the "

@@ -3,7 +3,7 @@
 from html import escape
 from typing import Any
 
-_VOID = {"meta", "link", "br", "hr"}
+_VOID = {"meta", "link", "br", "hr", "input"}
 
 
 class Markup(str):

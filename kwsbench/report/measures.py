@@ -15,12 +15,14 @@ import pandas as pd
 
 from kwsbench.evaluate import score_cell
 from kwsbench.evaluate.bootstrap import Resamples, accuracy_estimate
+from kwsbench.evaluate.detection import Detection, detection
 from kwsbench.evaluate.metrics import MIN_CLIPS, worst_speaker
-from kwsbench.evaluate.quality import contributions, estimates, reliability, speaker_table, worst_tenth
+from kwsbench.evaluate.quality import METRICS, contributions, estimates, reliability, speaker_table, worst_tenth
 from kwsbench.evaluate.variance import split_errors
+from kwsbench.labels import UNKNOWN
+from kwsbench.silence import SILENCE
 from kwsbench.store import Record
 
-METRICS = ("accuracy_without_silence",)
 PHASES = ("train_s", "read_s", "features_s", "warmup_s", "score_s", "total_s")
 
 
@@ -35,6 +37,7 @@ class Measured:
     confusion : counts over all seeds, truth in rows.
     folds : fold → accuracy, mean over seeds.
     reliability, speakers : see ``evaluate.quality``.
+    detection : of the first seed; None where no label is a keyword.
     resamples : what the intervals were drawn with.
     """
 
@@ -44,11 +47,20 @@ class Measured:
     folds: dict[str, float]
     reliability: pd.DataFrame
     speakers: pd.DataFrame
+    detection: Detection | None
     resamples: Resamples
 
 
-def measure_seeds(seeds: Sequence[pd.DataFrame], labels: tuple[str, ...], resamples: Resamples) -> Measured:
-    """Of the predictions of each seed, with a column ``fold``; the same clips in the same order in all."""
+def measure_seeds(
+    seeds: Sequence[pd.DataFrame], labels: tuple[str, ...], resamples: Resamples, temperatures: Sequence[float] = ()
+) -> Measured:
+    """Of the predictions of each seed, with a column ``fold``; the same clips in the same order in all.
+
+    Parameters
+    ----------
+    resamples : of the clips' speakers.
+    temperatures : a seed's each, fitted on validation, where they are known.
+    """
     first = seeds[0]
     right = np.stack([(seed["label"] == seed["predicted"]).to_numpy(dtype=float) for seed in seeds], 1)
     clips = first[["clip", "fold", "speaker", "label"]].assign(correct=right.mean(1))
@@ -56,6 +68,7 @@ def measure_seeds(seeds: Sequence[pd.DataFrame], labels: tuple[str, ...], resamp
         resamples = Resamples(clips["speaker"].to_numpy(), seed=resamples.seed)
     metrics = [score_cell(seed, labels) for seed in seeds]
     parts = [contributions(seed, labels) for seed in seeds]
+    detected = [detection(seed, labels) for seed in seeds if set(labels) - {UNKNOWN, SILENCE}]
     by_fold = clips.groupby("fold", sort=False)["correct"].mean()
     speakers = speaker_table(clips["correct"].to_numpy(), clips["speaker"].to_numpy())
     values = {
@@ -63,8 +76,10 @@ def measure_seeds(seeds: Sequence[pd.DataFrame], labels: tuple[str, ...], resamp
         "n_test_speakers": len(speakers),
         **_accuracy(right, clips, resamples),
         **_others(estimates(parts, resamples)),
-        **{name: float(np.mean([found[name] for found in metrics])) for name in METRICS},
+        "accuracy_without_silence": float(np.mean([found["accuracy_without_silence"] for found in metrics])),
         **_served(clips, speakers),
+        **_detected(detected),
+        **_calibrated(seeds, labels, temperatures),
     }
     return Measured(
         values,
@@ -73,6 +88,7 @@ def measure_seeds(seeds: Sequence[pd.DataFrame], labels: tuple[str, ...], resamp
         {str(fold): float(accuracy) for fold, accuracy in by_fold.items()},
         reliability(parts),
         speakers,
+        detected[0] if detected else None,
         resamples,
     )
 
@@ -107,6 +123,31 @@ def _served(clips: pd.DataFrame, speakers: pd.DataFrame) -> dict[str, Any]:
         "worst_speaker_name": worst.speaker,
         "worst_tenth": worst_tenth(speakers, MIN_CLIPS),
     }
+
+
+def _detected(seeds: Sequence[Detection]) -> dict[str, float]:
+    """Equal error rate of all keywords at one threshold, and the mean of each alone; means over seeds."""
+    if not seeds:
+        return {}
+    alone = [np.mean([curve.equal_error for curve in seed.keywords.values()]) for seed in seeds]
+    overall = [seed.overall.equal_error for seed in seeds]
+    return {"equal_error": float(np.mean(overall)), "keyword_equal_error": float(np.mean(alone))}
+
+
+def _calibrated(
+    seeds: Sequence[pd.DataFrame], labels: tuple[str, ...], temperatures: Sequence[float]
+) -> dict[str, float]:
+    """Log loss and calibration error of scores divided by the temperature fitted on validation; means over seeds."""
+    if len(temperatures) != len(seeds) or not np.isfinite(temperatures).all():
+        return {}
+    names = list(labels)
+    cooled = [seed.assign(**seed[names].astype(float) / t) for seed, t in zip(seeds, temperatures, strict=True)]
+    sums = [(part.columns.sum(0), part.metrics) for part in (contributions(table, labels) for table in cooled)]
+    found = {
+        f"{name}_calibrated": float(np.mean([METRICS[name](total[slice(*where[name])]) for total, where in sums]))
+        for name in ("log_loss", "ece")
+    }
+    return {"temperature": float(np.mean(temperatures)), **found}
 
 
 def rejection(records: list[Record]) -> dict[str, float]:

@@ -1,71 +1,91 @@
-"""The study as one self-contained page: no script, nothing fetched, light or dark as the reader's screen is."""
+"""The study as one self-contained page: nothing fetched, light or dark as the reader's screen is.
 
+Its one script sorts and filters the comparison; all there is to read is there without it.
+"""
+
+import base64
+import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
+from kwsbench.report.calibration import calibration_section
+from kwsbench.report.detection import detection_section
 from kwsbench.report.figures import COLOURS
+from kwsbench.report.findings import Findings
 from kwsbench.report.footnotes import failures, machine_text
+from kwsbench.report.leak import price_sections
+from kwsbench.report.learning_curve import curve_sections
 from kwsbench.report.markup import Markup, inner, tag
 from kwsbench.report.rows import Record, Row, leaky
-from kwsbench.report.sections import comparison, confusions, fold_table, learning, pair_matrix, recalls
+from kwsbench.report.sections import comparison, confusions, fold_table, learning, pair_matrix, recalls, robustness
+from kwsbench.report.speakers import speaker_section
 from kwsbench.report.table import table_title, tasks_of
 from kwsbench.report.verdict import Verdict, in_words
 from kwsbench.report.wording import plural
 
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{}'"
 
 
-def build_page(
-    study: str,
-    recipe: dict[str, Any],
-    rows: Sequence[Row],
-    table: pd.DataFrame,
-    notes: Sequence[str],
-    found: Mapping[tuple[str, str, str], Verdict],
-) -> str:
+def build_page(study: str, recipe: dict[str, Any], found: Findings) -> str:
     """The page as text.
 
     Parameters
     ----------
     study : its name.
     recipe : resolved, JSON-able.
-    rows, table, notes, found : what ``gather``, ``tabulate``, ``footnotes`` and ``verdicts`` made of its records.
+    found : in the study's records.
     """
-    title = table_title(study, table)
-    colours = {model: i % COLOURS for i, model in enumerate(dict.fromkeys(row.name for row in rows))}
-    records = [record for row in rows for record in row.records]
-    tasks = list(dict.fromkeys(row.task for row in rows))
+    title = table_title(study, found.table)
+    colours = {model: i % COLOURS for i, model in enumerate(dict.fromkeys(row.name for row in found.rows))}
+    records = [record for row in found.rows for record in row.records]
+    tasks = list(dict.fromkeys(row.task for row in found.rows))
     sections = [
-        _task_section(i, heading, [row for row in rows if row.task == task], colours, found.get(task))
-        for i, (task, (heading, _)) in enumerate(zip(tasks, tasks_of(table), strict=True))
+        _task_section(i, heading, task, found, colours)
+        for i, (task, (heading, _)) in enumerate(zip(tasks, tasks_of(found.table), strict=True))
     ]
+    across = [*curve_sections(found.curves, colours), *price_sections(found.leaks)]
+    links = [("training-speakers-0", "Training speakers")] if found.curves else []
+    links += [("leak-0", "The price of a leak")] if found.leaks else []
+    last = [_failed(records), _repeat(study, recipe), _environment(records)]
     body = [
         tag("a", "Skip to the comparison", href="#task-0", class_="skip"),
-        _header(study, title, rows, records),
-        tag("main", sections, _notes(notes), _failed(records), _repeat(study, recipe), _environment(records)),
+        _header(study, title, found.rows, records, links),
+        tag("main", across, sections, _notes(found.notes), last),
         tag("footer", "Made by kwsbench. table.csv beside this page has every number unrounded."),
     ]
+    script = _beside("page.js")
+    body.append(tag("script", Markup(script)))
     head = [
         tag("meta", charset="utf-8"),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="color-scheme", content="light dark"),
-        tag("meta", http_equiv="Content-Security-Policy", content=_POLICY),
+        tag("meta", http_equiv="Content-Security-Policy", content=_POLICY.format(_digest(script))),
         tag("link", rel="icon", href="data:,"),
         tag("title", f"{title} · kwsbench"),
-        tag("style", Markup(Path(__file__).with_name("page.css").read_text(encoding="utf-8"))),
+        tag("style", Markup(_beside("page.css"))),
     ]
     return "<!DOCTYPE html>\n" + tag("html", tag("head", head), tag("body", body), lang="en") + "\n"
 
 
-def _header(study: str, title: str, rows: Sequence[Row], records: Sequence[Record]) -> Markup:
+def _beside(name: str) -> str:
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")
+
+
+def _digest(script: str) -> str:
+    """SHA-256 in base64, by which a page allows this one script and no other."""
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+
+def _header(
+    study: str, title: str, rows: Sequence[Row], records: Sequence[Record], before: Sequence[tuple[str, str]]
+) -> Markup:
     speech = title.removeprefix(study).removeprefix(": ")
     links = [("task-0", "Comparison"), ("notes", "Footnotes"), ("repeat", "Repeat"), ("environment", "Environment")]
     if any(record["status"] != "ok" for record in records):
         links.insert(2, ("failed", "Failed cells"))
+    links = [*before, *links]
     models = len({row.name for row in rows})
     who = "" if any(leaky(row.task[2]) for row in rows) else ", speakers never heard in training"
     return tag(
@@ -78,22 +98,33 @@ def _header(study: str, title: str, rows: Sequence[Row], records: Sequence[Recor
 
 
 def _task_section(
-    number: int, heading: str, rows: Sequence[Row], colours: dict[str, int], verdict: Verdict | None
+    number: int, heading: str, task: tuple[str, str, str], found: Findings, colours: dict[str, int]
 ) -> Markup:
-    done = [row for row in rows if row.values]
+    rows = [row for row in found.rows if row.task == task]
+    heard = [one for one in found.robustness if one.row.task == task]
+    done, verdict = [row for row in rows if row.values], found.verdicts.get(task)
     return tag(
         "section",
         tag("h2", ", ".join(rows[0].task[:2]), " ", tag("small", f"{rows[0].task[2]} split")),
         tag("p", heading.partition(": ")[2], class_="muted"),
         [tag("p", said, class_="lead") for said in in_words(verdict)] if verdict else None,
-        comparison(rows, colours),
+        comparison(rows, colours, _letters(verdict), number),
         pair_matrix(verdict, colours) if verdict else None,
         fold_table(done, colours),
+        robustness(heard, colours) if heard else None,
         recalls(done) if done else None,
         confusions(done, colours) if done else None,
+        detection_section(done, colours),
+        calibration_section(done, colours),
+        speaker_section(done, colours),
         learning(done, colours),
         id=f"task-{number}",
     )
+
+
+def _letters(verdict: Verdict | None) -> dict[str, str]:
+    """Name → the letters of its ties."""
+    return {row.name: ties for row, ties in zip(verdict.rows, verdict.letters, strict=True)} if verdict else {}
 
 
 def _notes(notes: Sequence[str]) -> Markup:

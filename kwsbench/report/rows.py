@@ -36,6 +36,7 @@ class Row:
     values : column → value; empty where no seed has all its folds.
     label_names : what could be answered.
     measured : of its test side, all seeds; None where no seed has all its folds.
+    used : the cells that the values are of.
     """
 
     task: tuple[str, str, str]
@@ -46,6 +47,7 @@ class Row:
     values: dict[str, Any] = field(default_factory=dict)
     label_names: tuple[str, ...] = ()
     measured: Measured | None = None
+    used: tuple[Record, ...] = ()
 
     @property
     def name(self) -> str:
@@ -158,12 +160,19 @@ def _row(
     pooled = [_pooled(found, predictions) for found in whole.values()]
     if task not in resamples:  # all models of a task are resampled alike
         resamples[task] = Resamples(pooled[0]["speaker"].to_numpy(), seed=derive_seed(*task, "interval"))
-    measured = measure_seeds(pooled, labels, resamples[task])
+    fitted = [_temperature(found) for found in whole.values()]
+    measured = measure_seeds(pooled, labels, resamples[task], [t for t in fitted if t is not None])
     used = [record for found in whole.values() for record in found]
     trained = {"n_train": round(np.mean([record["task"]["n_train"] for record in used]))}
     counted = {"seeds": len(whole), "folds": len(folds)}
     values = trained | measured.values | rejection(used) | costs(used) | counted
-    return replace(row, values=values, label_names=labels, measured=measured)
+    return replace(row, values=values, label_names=labels, measured=measured, used=tuple(used))
+
+
+def _temperature(records: list[Record]) -> float | None:
+    """The one of a seed: the geometric mean over its folds; None where some fold has none."""
+    found = [record["temperature"] for record in records if record.get("temperature") is not None]
+    return float(np.exp(np.mean(np.log(found)))) if len(found) == len(records) else None
 
 
 def _status(records: list[Record], expected: int) -> str:

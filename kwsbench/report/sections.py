@@ -1,7 +1,8 @@
-"""What the page shows of one task: comparison, folds, recall of each word, confusions, learning curves."""
+"""What the page shows of one task: comparison, folds, robustness, recall of each word, confusions, learning curves."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,25 +11,29 @@ from kwsbench.evaluate.metrics import recall
 from kwsbench.report.curves import Panel, panels_of
 from kwsbench.report.figures import (
     Axis,
+    Curve,
     Point,
     cost_chart,
     curve_panel,
     interval_axis,
     interval_bar,
     interval_scale,
+    level_panel,
 )
 from kwsbench.report.markup import Markup, tag
+from kwsbench.report.robustness import Heard
 from kwsbench.report.rows import Row
 from kwsbench.report.verdict import Verdict, gap_in_words, p_in_words, points
-from kwsbench.report.wording import absent, amount, count, duration, measure, percent, plural, with_interval
+from kwsbench.report.wording import NONE, absent, amount, count, duration, measure, percent, plural, with_interval
 from kwsbench.silence import SILENCE
 
 _MOST_MATRICES = 8  # beyond, they are folded away
 _TIGHT, _DENSE = 10, 14  # labels up to which three, two matrices stand side by side; beyond, small type
-_Shown = tuple[str, str, Callable[[Any], str], str]
-_COLUMNS: tuple[_Shown, ...] = (
+_Column = tuple[str, str, Callable[[Any], str], str]
+_HIGHER_IS_BETTER = ("accuracy", "macro_f1", "worst_speaker", "worst_tenth", "accuracy_without_silence")
+_COLUMNS: tuple[_Column, ...] = (
     ("macro F1", "macro_f1", percent, "mean over labels of the F1 score, %"),
-    ("worst speaker", "worst_speaker", percent, "lowest accuracy of a speaker with enough clips, %"),
+    ("worst tenth", "worst_tenth", percent, "mean accuracy of the tenth of the speakers served worst, %"),
     ("without silence", "accuracy_without_silence", percent, "accuracy over clips that are not silence, %"),
     ("params", "params", amount, "learned numbers"),
     ("MACs", "macs", amount, "multiply-adds to score one clip"),
@@ -36,10 +41,31 @@ _COLUMNS: tuple[_Shown, ...] = (
     ("ms/clip", "ms_per_clip", measure, "time to score a clip, features aside"),
     ("peak MB", "peak_mb", count, "most memory of a cell's process"),
 )
+_COSTS = (
+    ("macs", "multiply-adds to score one clip", amount),
+    ("ms_per_clip", "milliseconds to score one clip", measure),
+    ("model_bytes", "bytes of the model", amount),
+    ("train_s", "seconds to train", measure),
+)
 
 
-def comparison(rows: Sequence[Row], colours: dict[str, int]) -> Markup:
-    """The table of a task with its intervals drawn, and accuracy against cost below."""
+@dataclass(frozen=True)
+class _Shown:
+    """What all rows of a comparison share."""
+
+    axis: Axis
+    columns: Sequence[_Column]
+    letters: Mapping[str, str]
+
+
+def comparison(rows: Sequence[Row], colours: dict[str, int], letters: Mapping[str, str], number: int = 0) -> Markup:
+    """The table of a task with its intervals drawn, and accuracy against cost below.
+
+    Parameters
+    ----------
+    rows, colours : of the task's models.
+    letters : name → those of its ties. number : of the task on the page.
+    """
     done = [row for row in rows if row.values]
     axis = interval_axis([(v["accuracy"], v["accuracy_low"], v["accuracy_high"]) for v in (row.values for row in done)])
     silent = any(SILENCE in row.label_names for row in done)
@@ -47,13 +73,28 @@ def comparison(rows: Sequence[Row], colours: dict[str, int]) -> Markup:
     heads = [
         tag("th", "Model", scope="col"),
         tag("th", tag("span", "accuracy % with 95 % interval", class_="hidden"), interval_scale(axis), scope="col"),
-        tag("th", "accuracy %", scope="col", class_="number"),
-        [tag("th", title, scope="col", class_="number", title=told) for title, _, _, told in columns],
+        _sorting_head("accuracy %", "accuracy", "right clips of all test clips, %"),
+        tag("th", "ties", scope="col", title="models that share a letter are not shown to differ"),
+        [_sorting_head(title, key, told) for title, key, _, told in columns],
     ]
-    body = [_comparison_row(row, axis, colours[row.name], columns) for row in rows]
+    shown = _Shown(axis, columns, letters)
+    body = [_comparison_row(row, colours[row.name], shown) for row in rows]
     caption = tag("caption", "Comparison, in the order of the recipe. Interval: 95 %, speakers resampled.")
-    table = tag("table", caption, tag("thead", tag("tr", heads)), tag("tbody", body), class_="comparison")
-    return tag("div", _scrolling("Comparison", table), _costs(done, colours))
+    name = f"comparison-{number}"
+    table = tag("table", caption, tag("thead", tag("tr", heads)), tag("tbody", body), class_="comparison", id=name)
+    return tag("div", _filter(name), _scrolling("Comparison", table), _costs(done, colours))
+
+
+def _sorting_head(title: str, key: str, told: str) -> Markup:
+    """A head that sorts by its column; the better values, or the smaller costs, come first."""
+    first = "descending" if key in _HIGHER_IS_BETTER else "ascending"
+    button = tag("button", title, type="button", data_first=first)
+    return tag("th", button, scope="col", class_="number", title=told)
+
+
+def _filter(table: str) -> Markup:
+    box = tag("input", type="search", placeholder="part of a name", data_table=table, aria_label="Show models named")
+    return tag("p", tag("label", "Show ", box, tag("output")), class_="filter")
 
 
 def _scrolling(name: str, table: Markup) -> Markup:
@@ -65,34 +106,39 @@ def _name(row: Row, colour: int) -> list[Markup]:
     return [tag("span", class_=f"swatch c{colour}", aria_hidden="true"), tag("span", row.model), *setting]
 
 
-def _comparison_row(row: Row, axis: Axis, colour: int, columns: Sequence[_Shown]) -> Markup:
+def _comparison_row(row: Row, colour: int, shown: _Shown) -> Markup:
     v = row.values
     badge = None if row.status == "ok" else tag("span", row.status, class_="badge bad")
     head = tag("th", _name(row, colour), " " if badge else None, badge, scope="row")
     if not v:
         told = "no result; the reason stands under Failed cells"
-        return tag("tr", head, tag("td", told, colspan=2 + len(columns), class_="muted"))
-    bar = interval_bar(axis, v["accuracy"], v["accuracy_low"], v["accuracy_high"], colour)
+        return tag("tr", head, tag("td", told, colspan=3 + len(shown.columns), class_="muted"))
+    bar = interval_bar(shown.axis, v["accuracy"], v["accuracy_low"], v["accuracy_high"], colour)
     share, _, limits = with_interval(v["accuracy"], v["accuracy_low"], v["accuracy_high"]).partition(" ")
     accuracy = [tag("strong", share), " ", tag("span", limits, class_="muted")]
     if v["seeds"] > 1:
         spread = f"{v['seeds']} seeds, sd {100 * v['accuracy_sd_seeds']:.1f}"
         accuracy += [tag("br"), tag("small", spread)]
-    numbers = [tag("td", text(v.get(key)), class_="number") for _, key, text, _ in columns]
-    return tag("tr", head, tag("td", bar, class_="bar"), tag("td", accuracy, class_="number"), numbers)
+    numbers = [_valued(text(v.get(key)), v.get(key)) for _, key, text, _ in shown.columns]
+    ties = tag("td", shown.letters.get(row.name, ""))
+    return tag("tr", head, tag("td", bar, class_="bar"), _valued(accuracy, v["accuracy"]), ties, numbers)
+
+
+def _valued(text: object, value: Any) -> Markup:
+    """A cell of a number, with the number in full for sorting."""
+    return tag("td", text, class_="number", data_v="" if absent(value) else repr(float(value)))
 
 
 def _costs(rows: Sequence[Row], colours: dict[str, int]) -> Markup | None:
-    """Accuracy against the work of an answer and against the time of training."""
+    """Accuracy against each cost; a line joins the models that none beats in both."""
     charts = []
-    for key, title, word in (
-        ("macs", "multiply-adds to score one clip", amount),
-        ("train_s", "seconds to train", measure),
-    ):
+    best = max((row.values["accuracy"] for row in rows), default=0.0)
+    for key, title, word in _COSTS:
         points = [
             Point(_short(row.name), colours[row.name], v[key], v["accuracy"], v["accuracy_low"], v["accuracy_high"])
             for row in rows
-            if (v := row.values)["macs"] > 0 and v[key] > 0
+            # a floor would press the others together
+            if (v := row.values)["accuracy"] >= best / 2 and v["macs"] > 0 and (v.get(key) or 0) > 0
         ]
         if len(points) > 1:
             told = tag("figcaption", f"Accuracy against {title}")
@@ -230,6 +276,49 @@ def _worst_confusions(row: Row) -> str:
     names = row.label_names
     told = [f"{names[i]} as {names[j]} {percent(shares[i, j])} %" for i, j in worst if shares[i, j] > 0]
     return f"Most often: {', '.join(told)}." if told else "No confusion."
+
+
+def robustness(heard: Sequence[Heard], colours: dict[str, int]) -> Markup:
+    """Accuracy of each model over the ratio to each noise, and under the other corruptions."""
+    noises = list(dict.fromkeys(one.name for one in heard if one.is_noise))
+    panels = [_noise_panel(name, [one for one in heard if one.name == name], colours) for name in noises]
+    names = dict.fromkeys(one.row.name for one in heard)
+    keys = [tag("span", tag("span", class_=f"line c{colours[n]}", aria_hidden="true"), n) for n in names]
+    told = (
+        "Accuracy of the fitted models on corrupted copies of the test clips, the same for every model; bars are 95 % "
+    )
+    told += "intervals, speakers resampled. robustness.csv beside this page has every number unrounded."
+    drawn = tag("div", tag("p", keys, class_="legend"), tag("div", panels, class_="panels"), class_="card")
+    others = _other_corruptions([one for one in heard if not one.is_noise])
+    return tag("div", tag("h3", "Robustness"), tag("p", told, class_="muted"), drawn if panels else None, others)
+
+
+def _noise_panel(name: str, heard: Sequence[Heard], colours: dict[str, int]) -> Markup:
+    curves = []
+    for model in dict.fromkeys(one.row.name for one in heard):
+        own = sorted((one for one in heard if one.row.name == model), key=lambda one: one.level)
+        xs, ys, lows, highs = zip(*((one.level, one.accuracy, one.low, one.high) for one in own), strict=True)
+        curves.append(Curve(model, colours[model], xs, ys, lows=lows, highs=highs))
+    return tag("figure", tag("figcaption", name), level_panel(name, curves, "clip to noise, dB"))
+
+
+def _other_corruptions(heard: Sequence[Heard]) -> Markup | None:
+    if not heard:
+        return None
+    rows = list({one.row.name: one.row for one in heard}.values())
+    heads = [tag("th", _two_lines(row), scope="col", class_="number") for row in rows]
+    as_they_are = [with_interval(*(row.values[f"accuracy{end}"] for end in ("", "_low", "_high"))) for row in rows]
+    found = {(one.name, one.row.name): with_interval(one.accuracy, one.low, one.high) for one in heard}
+    texts = {"as they are": as_they_are}
+    for name in dict.fromkeys(one.name for one in heard):
+        texts[name] = [found.get((name, row.name), NONE) for row in rows]
+    lines = [
+        tag("tr", tag("th", name, scope="row"), [tag("td", text, class_="number") for text in shown])
+        for name, shown in texts.items()
+    ]
+    head = tag("tr", tag("th", "clips", scope="col"), heads)
+    table = tag("table", tag("thead", head), tag("tbody", lines), class_="heat")
+    return tag("div", tag("h4", "Accuracy %, with 95 % interval"), _scrolling("Robustness", table))
 
 
 def learning(rows: Sequence[Row], colours: dict[str, int]) -> Markup | None:

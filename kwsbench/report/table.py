@@ -22,7 +22,8 @@ COLUMNS = (
     "worst_speaker_name", *PHASES[1:], "cpu_s", "gpu_s", "synthetic", "split_fingerprint",
     "model_bytes", "int8_accuracy", "int8_bytes", "unknown_heard", "unknown_new",
     "ties", "macro_f1_low", "macro_f1_high", "log_loss_low", "log_loss_high", "ece", "ece_low", "ece_high",
-    "temperature", "worst_tenth", "error_speakers", "error_seeds", "error_folds",
+    "temperature", "log_loss_calibrated", "ece_calibrated", "equal_error", "keyword_equal_error", "worst_tenth",
+    "error_speakers", "error_seeds", "error_folds",
 )  # fmt: skip
 _WHOLE = ("n_train", "n_test", "n_test_speakers", "params", "macs", "seeds", "folds", "model_bytes", "int8_bytes")
 _TEXT = ("model", "corpus", "labels", "split", "status", "setting", "worst_speaker_name", "split_fingerprint", "ties")

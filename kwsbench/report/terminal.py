@@ -7,26 +7,27 @@ from typing import TextIO
 import pandas as pd
 from rich.console import Console
 
+from kwsbench.report.findings import Findings
 from kwsbench.report.table import READING, TASK, Column, reading_cells, table_title, tasks_of
-from kwsbench.report.write import Report
+from kwsbench.report.verdict import in_words
 
 WIDTH = 100
 _GAP = 2
 _NAME_WIDTH = 24
 
 
-def terminal_report(report: Report, stream: TextIO) -> None:
+def terminal_report(found: Findings, stream: TextIO) -> None:
     """Print the comparison, one block a task with the verdict below, and the footnotes.
 
     Parameters
     ----------
-    report : as ``write_report`` gives it; columns that have no room are left out, ``table.csv`` has them all.
+    found : in a study; columns that have no room are left out, ``table.csv`` has them all.
     stream : a terminal gets colours and its own width up to 100 columns, anything else plain text of at most 100.
     """
     console = Console(file=stream, highlight=False)
     width = min(WIDTH, console.width) if console.is_terminal else WIDTH
-    title = table_title("", report.table)
-    for heading, rows in tasks_of(report.table):
+    title = table_title("", found.table)
+    for heading, rows in tasks_of(found.table):
         text = f"{heading} ({title})" if title else heading
         _say(console, textwrap.fill(text, width), "bold")
         titles, cells, widths = _fitting(rows, width)
@@ -35,10 +36,12 @@ def terminal_report(report: Report, stream: TextIO) -> None:
         for row, status in zip(cells, rows["status"], strict=True):
             _say(console, _line(row, widths), "" if status == "ok" else "red")
         _say(console, "")
-        for said in report.verdicts.get(", ".join(rows.iloc[0][TASK]), []):
+        corpus, labels, split = rows.iloc[0][TASK]
+        verdict = found.verdicts.get((corpus, labels, split))
+        for said in in_words(verdict) if verdict else []:
             _say(console, textwrap.fill(said, width), "bold")
         _say(console, "")
-    for i, note in enumerate(report.notes, 1):
+    for i, note in enumerate(found.notes, 1):
         _say(console, textwrap.fill(note, width, initial_indent=f"{i:2d}. ", subsequent_indent="    "), "dim")
 
 

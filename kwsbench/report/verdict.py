@@ -1,8 +1,8 @@
 """Which model is better, by how much, how surely: every pair of a task, and the answer in words."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,9 @@ from kwsbench.report.wording import absent, count, percent, plural, with_interva
 
 _NAMED = 4  # models that a sentence names
 _TASK = ("corpus", "labels", "split")
+_PAIR_COLUMNS = (
+    *_TASK, "a", "b", "accuracy_a", "accuracy_b", *(f.name for f in fields(Pair) if f.name not in ("a", "b")), "shown",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ def _clips(row: Row) -> list[str]:
     return row.measured.clips["clip"].tolist() if row.measured is not None else []
 
 
-def pair_table(found: dict[tuple[str, str, str], Verdict]) -> pd.DataFrame:
+def pair_table(found: Mapping[tuple[str, str, str], Verdict]) -> pd.DataFrame:
     """A row a pair: the two models, their accuracies, and all of ``Pair``, shares in 0..1."""
     lines = []
     for task, verdict in found.items():
@@ -65,7 +68,7 @@ def pair_table(found: dict[tuple[str, str, str], Verdict]) -> pd.DataFrame:
             named = {"a": a.name, "b": b.name, "accuracy_a": a.values["accuracy"], "accuracy_b": b.values["accuracy"]}
             measured = {name: value for name, value in asdict(pair).items() if name not in ("a", "b")}
             lines.append(dict(zip(_TASK, task, strict=True)) | named | measured | {"shown": pair.shown})
-    return pd.DataFrame(lines)
+    return pd.DataFrame(lines, columns=pd.Index(_PAIR_COLUMNS))
 
 
 def in_words(verdict: Verdict) -> list[str]:

@@ -1,5 +1,6 @@
 """Numbers as a person reads them in a table; "–" where there is none."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
@@ -55,6 +56,12 @@ def count(number: Any) -> str:
 def plural(number: int, one: str, many: str = "") -> str:
     """1 → "1 speaker", 4092 → "4,092 speakers"."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def listed(texts: Iterable[str]) -> str:
+    """["a", "b", "c"] → "a, b and c"."""
+    *first, last = texts
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _three_digits(number: float) -> str:

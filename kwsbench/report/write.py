@@ -1,29 +1,19 @@
 """Writes what people see of a study through the store's one way of writing."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import pandas as pd
 
-from kwsbench.report.footnotes import footnotes
+from kwsbench.report.detection import detection_table
+from kwsbench.report.findings import Findings, findings
+from kwsbench.report.leak import price_table
+from kwsbench.report.learning_curve import curve_table
 from kwsbench.report.page import build_page
-from kwsbench.report.rows import Predictions, Record, gather
-from kwsbench.report.table import latex, markdown, tabulate
-from kwsbench.report.verdict import in_words, pair_table, verdicts
-
-
-class Report(NamedTuple):
-    """What was written.
-
-    Attributes
-    ----------
-    table, notes : the comparison and its footnotes.
-    verdicts : task → the answer, sentence by sentence.
-    """
-
-    table: pd.DataFrame
-    notes: list[str]
-    verdicts: dict[str, list[str]]
+from kwsbench.report.robustness import tabulate_robustness
+from kwsbench.report.rows import Predictions, Record
+from kwsbench.report.table import latex, markdown
+from kwsbench.report.verdict import pair_table
 
 
 def write_report(
@@ -32,23 +22,37 @@ def write_report(
     records: Sequence[Record],
     predictions: Predictions,
     write: Callable[[str, str], None],
-) -> Report:
-    """Write table.csv, pairs.csv, table.md, table.tex and report.html; returns what they say.
+    robustness: Predictions | None = None,
+) -> Findings:
+    """Write the tables (CSV, Markdown, LaTeX) and the page; returns what they say.
 
     Parameters
     ----------
     study_name : name of the study's folder.
     resolved_recipe : the recipe in full, JSON-able; the page shows it, to repeat the study with.
     records : one a cell, in the recipe's order.
-    predictions : cell → its table of predictions.
+    predictions : cell → its table of predictions. robustness : cell → its answers to corrupted clips, if it has them.
     write : file name, content → a whole file of the study, or nothing of it.
     """
-    rows = gather(records, predictions)
-    found = verdicts(rows)
-    table, notes = tabulate(rows, found), footnotes(records)
-    write("table.csv", table.to_csv(index=False))
-    write("pairs.csv", pair_table(found).to_csv(index=False))
-    write("table.md", markdown(study_name, table, notes, found))
-    write("table.tex", latex(study_name, table, notes))
-    write("report.html", build_page(study_name, resolved_recipe, rows, table, notes, found))
-    return Report(table, notes, {", ".join(task): in_words(verdict) for task, verdict in found.items()})
+    found = findings(records, predictions, robustness)
+    for name, table in _tables(found):
+        write(name, table.to_csv(index=False))
+    write("table.md", markdown(study_name, found.table, found.notes, found.verdicts))
+    write("table.tex", latex(study_name, found.table, found.notes))
+    write("report.html", build_page(study_name, resolved_recipe, found))
+    return found
+
+
+def _tables(found: Findings) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Name of a file and its table; those that have nothing to say are not written."""
+    yield "table.csv", found.table
+    yield "pairs.csv", pair_table(found.verdicts)
+    detected = detection_table(found.rows)
+    if len(detected):
+        yield "detection.csv", detected
+    if found.robustness:
+        yield "robustness.csv", tabulate_robustness(found.robustness)
+    if found.curves:
+        yield "learning_curve.csv", curve_table(found.curves)
+    if found.leaks:
+        yield "leak.csv", price_table(found.leaks)

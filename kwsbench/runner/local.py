@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from kwsbench.study import Cell, Study
 
 ROOMS = ("recordings", "splits", "labels", "features", "clips", "neural", "evaluate")
+ROBUSTNESS_ROOMS = ("corruptions", "robustness")
 LOOK_EVERY_S = 0.2
 
 
@@ -41,11 +42,12 @@ class Planned:
 
 
 def versions_of(cell: Cell) -> dict[str, int | str]:
-    """The version of each room that a cell goes through; raised there when results change.
+    """The version of each room that a cell goes through, raised there when results change.
 
     A model from outside that names no version is known by the text of its file.
     """
-    found = {room: getattr(importlib.import_module(f"kwsbench.{room}"), "VERSION", 1) for room in ROOMS}
+    rooms = (*ROOMS, *ROBUSTNESS_ROOMS) if cell.robustness else ROOMS
+    found = {room: getattr(importlib.import_module(f"kwsbench.{room}"), "VERSION", 1) for room in rooms}
     own = importlib.import_module(model_class(cell.model).__module__)
     version = getattr(own, "VERSION", 1 if cell.model in MODELS else None)
     return found | {"model": fingerprint(Path(own.__file__ or "").read_text()) if version is None else version}
@@ -186,11 +188,12 @@ def identity(planned: Planned, study: Study) -> Record:
         },
         "settings": {
             "corpus": cell.corpus_settings,
-            "split": cell.split,
+            "split": cell.parts["split"],  # as records from before the late settings have it: one task, one name
             "labels": cell.labels,
             "train_labels": cell.train_labels,
             "model": cell.settings,
             "frontend": cell.frontend,
+            "robustness": cell.robustness,
             "limits": cell.limits,
             "study_seed": cell.study_seed,
         },

@@ -65,17 +65,22 @@ def work_on(job: dict[str, Any], progress: Progress, keeps: bool = True) -> dict
     )
     if not keeps:
         return outcome.record
-    sha256 = store.put_predictions(name, outcome.predictions)
+    kept = {"predictions_sha256": store.put_predictions(name, outcome.predictions)}
+    if outcome.robustness is not None:
+        kept["robustness_sha256"] = store.put_robustness(name, outcome.robustness)
     if job["keep_models"]:
         outcome.model.save(store.models(name))
     gpu = job["device"].startswith("cuda")
     timings = outcome.record["timings"]
-    return outcome.record | {
-        "status": "ok",
-        "predictions_sha256": sha256,
-        "gpu_s": timings["train_s"] + timings["score_s"] if gpu else 0.0,
-        "gpu_peak_mb": torch.cuda.max_memory_allocated() / 2**20 if gpu else 0.0,
-    }
+    return (
+        outcome.record
+        | kept
+        | {
+            "status": "ok",
+            "gpu_s": timings["train_s"] + timings["score_s"] if gpu else 0.0,
+            "gpu_peak_mb": torch.cuda.max_memory_allocated() / 2**20 if gpu else 0.0,
+        }
+    )
 
 
 def failure(error: BaseException) -> dict[str, Any]:

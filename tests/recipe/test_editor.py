@@ -61,6 +61,7 @@ def recipes(draw) -> dict:
         ),
         "keep_models": st.booleans(),
         "limits": st.just({"memory_mb": 100}),
+        "robustness": st.sampled_from(["standard", {}, {"snr_db": [5, -2.5], "noises": ["pink"], "telephone": False}]),
     }
     return recipe | {name: draw(values) for name, values in optional.items() if draw(st.booleans())}
 
@@ -150,5 +151,8 @@ def test_the_json_schema_refuses_what_the_program_refuses(write):
         {"models": {"toy": {}}, "corpora": "plane"},
         {"models": {"toy": {}}, "corpora": {"toys": {}}},
         {"models": {"toy": {}}, "splits": {"fold": 3}},
+        {"models": {"toy": {}}, "robustness": {"snr": [3]}},
+        {"models": {"toy": {}}, "robustness": {"noises": ["purple"]}},
+        {"models": {"toy": {}}, "robustness": "usual"},
     ):
         assert not matches(wrong, schema, schema), wrong

@@ -95,3 +95,15 @@ def test_corpus_only_and_seeds(write, mistakes):
     broken = write("corpora: plain\nmodels: {toy: {size: x}}", "broken.yaml")
     assert len(mistakes(broken, only="toy")) == 1  # the entry is there, though it cannot be read
     assert mistakes(path, only=",")[0].startswith("--only ,: expected one of toy, b, c")
+
+
+def test_a_robustness_block_is_filled_in_and_its_absence_is_nothing(write):
+    head = "corpora: plain\nmodels: {toy: {}}\n"
+    standard = {name: one.default for name, one in Catalogue().robustness.items()}
+    assert load_recipe(write(head)).robustness == {}
+    for text in ("robustness: standard", "robustness: {}", "robustness:"):
+        assert load_recipe(write(head + text)).robustness == standard
+    few = load_recipe(write(head + "robustness: {snr_db: [5], speed: []}"), overrides=["robustness.telephone=false"])
+    assert few.robustness == standard | {"snr_db": (5.0,), "speed": (), "telephone": False}
+    changed = load_recipe(write(head + "robustness: standard"), overrides=["robustness.noises=[pink]"])
+    assert changed.robustness == standard | {"noises": ("pink",)}

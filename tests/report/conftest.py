@@ -18,6 +18,22 @@ class MadeStudy:
     labels: tuple[str, ...] = LABELS
     records: list = field(default_factory=list)
     tables: dict = field(default_factory=dict)
+    corrupted: dict = field(default_factory=dict)
+
+    def robustness(self, cell: str) -> pd.DataFrame:
+        return self.corrupted[cell]
+
+    def corrupt(self, record, skill_at: dict) -> None:
+        """Score a cell on corrupted clips; ``skill_at``: (condition, level) → share of clips that it has right."""
+        table, parts, shares = self.tables[record["cell"]], [], []
+        for (condition, level), skill in skill_at.items():
+            rng = np.random.default_rng([13, int(1000 * skill), record["parts"]["seed"]])
+            predicted = np.where(rng.random(len(table)) < skill, table["label"], "none of them")
+            parts.append(table[["clip"]].assign(condition=condition, level=level, predicted=predicted))
+            accuracy = float((predicted == table["label"]).mean())
+            shares.append({"condition": condition, "level": level, "accuracy": accuracy})
+        self.corrupted[record["cell"]] = pd.concat(parts, ignore_index=True)
+        record["robustness"] = shares
 
     def predictions(self, cell: str) -> pd.DataFrame:
         return self.tables[cell]

@@ -16,6 +16,7 @@ from kwsbench.report.figures import (
     curve_panel,
     interval_axis,
     interval_bar,
+    line_chart,
     nice_ticks,
 )
 from kwsbench.report.rows import Row
@@ -77,6 +78,16 @@ def test_costs_have_a_point_and_a_name_each_and_names_do_not_cover_each_other():
     assert chart.count("<circle") == 7 and chart.count('class="error"') == 6
     heights = sorted(float(y) for y in re.findall(r'y="([\d.]+)" text-anchor="end" class="name"', chart))
     assert len(heights) == 6 and min(b - a for a, b in zip(heights, heights[1:], strict=False)) >= 14.9
+
+
+def test_a_line_joins_its_points_and_every_point_has_its_whisker_beside_those_of_others():
+    lines = [[Point(name, i, n, 0.5 + 0.1 * i, 0.4, 0.8) for n in (1, 10, 100)] for i, name in enumerate("ab")]
+    chart = line_chart(lines, "speakers", amount)
+    assert chart.count("<polyline") == 2 and chart.count("<circle") == 6 and chart.count('class="error"') == 6
+    at = [float(x) for x in re.findall(r'<line x1="([\d.]+)" [^>]*class="error"', chart)]
+    gaps = [b - a for a, b in zip(at[:3], at[1:3], strict=False)]
+    assert gaps[0] == pytest.approx(gaps[1], abs=0.1) and not set(at[:3]) & set(at[3:])  # powers of ten stand evenly
+    assert "a: 50.0 % at 1, 50.0 % at 10" in chart
 
 
 def test_curves_skip_what_is_no_number_and_mark_what_was_kept():

@@ -70,6 +70,14 @@ def test_folds_add_up_and_every_fingerprint_is_named(made):
     assert re.search(r"ann print-loso/ann, task \S+, bob print-loso/bob, task \S+\.", notes)
 
 
+def test_speakers_that_folds_share_are_not_counted_again(made):
+    for fold in ("leaky_random/1", "leaky_random/2"):
+        made.add("gmm", fold=fold, split="leaky_random")
+    notes = text_of(made)
+    assert "240 test clips in each of 2 folds; 12 test speakers, heard in training too" in notes
+    assert "with only 12 test speakers" in notes
+
+
 def test_few_speakers_and_one_speaker_are_pointed_out(made):
     made.add("gmm")
     assert "with only 12 test speakers the interval is narrower" in text_of(made)

@@ -1,5 +1,7 @@
 """The page: whole, self-contained, readable by those who cannot see it, and with everything promised in it."""
 
+import base64
+import hashlib
 import json
 import re
 from html.parser import HTMLParser
@@ -8,7 +10,7 @@ import pytest
 
 from kwsbench.report import footnotes, write_report
 
-VOID = {"meta", "link", "br", "hr"}
+VOID = {"meta", "link", "br", "hr", "input"}
 
 
 class Page(HTMLParser):
@@ -46,7 +48,7 @@ class Page(HTMLParser):
 def report(made, recipe=None, name="all"):
     """File name → content of a report."""
     files = {}
-    write_report(name, recipe or {"study": name}, made.records, made.predictions, files.__setitem__)
+    write_report(name, recipe or {"study": name}, made.records, made.predictions, files.__setitem__, made.robustness)
     return files
 
 
@@ -64,7 +66,7 @@ def rich(made):
 
 def test_files_are_written_and_the_same_again(rich):
     files = report(rich)
-    assert set(files) == {"table.csv", "pairs.csv", "table.md", "table.tex", "report.html"}
+    assert set(files) == {"table.csv", "pairs.csv", "detection.csv", "table.md", "table.tex", "report.html"}
     assert files == report(rich)
 
 
@@ -79,16 +81,19 @@ def test_records_read_back_from_json_give_the_same_report(rich):
     assert report(rich) == before
 
 
-def test_nothing_is_fetched_from_anywhere_and_nothing_runs(rich):
+def test_nothing_is_fetched_from_anywhere_and_nothing_runs_but_its_own_script(rich):
     text = report(rich)["report.html"]
     page = Page(text)
-    assert not page.all("script") and not page.all("iframe") and not page.all("img") and not page.all("object")
+    (script,) = page.all("script")
+    digest = base64.b64encode(hashlib.sha256(script["text"].encode()).digest()).decode()
+    assert not page.all("iframe") and not page.all("img") and not page.all("object")
     assert all(link["attributes"]["href"].startswith("data:") for link in page.all("link"))
     assert all(a["attributes"]["href"].startswith("#") for a in page.all("a"))
     assert not re.search(r"@import|url\(|https?://|//[a-z]", page.all("style")[0]["text"])
     assert not [e for e in page.elements for key in e["attributes"] if key in ("src", "srcset") or key.startswith("on")]
     (policy,) = page.all("meta", **{"http-equiv": "Content-Security-Policy"})
     assert policy["attributes"]["content"].startswith("default-src 'none'")
+    assert policy["attributes"]["content"].endswith(f"script-src 'sha256-{digest}'")
 
 
 def test_light_and_dark_follow_the_reader(rich):
@@ -118,7 +123,7 @@ def test_it_can_be_read_without_eyes(rich):
     assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
     for svg in page.all("svg"):
         assert svg["attributes"].get("aria-hidden") == "true" or svg["attributes"]["role"] == "img"
-    named = [e for e in page.all("title") if "svg" in e["inside"]]
+    named = [e for e in page.all("title") if e["inside"][-1:] == ["svg"]]
     assert len(named) == len(page.all("svg", role="img")) and all(e["text"] for e in named)
     assert all(head["attributes"].get("scope") in ("row", "col") for head in page.all("th"))
     anchors = {a["attributes"]["href"][1:] for a in page.all("a")}
@@ -167,7 +172,8 @@ def test_one_fold_has_no_table_of_folds(made):
 def test_learning_curves_footnotes_environment_and_recipe_are_there(rich):
     page = Page(report(rich, recipe={"study": "all", "seeds": [0, 1]})["report.html"])
     text = page.all("body")[0]["text"]
-    assert len(page.all("polyline")) == 2 * 6  # two models, six fits each, one quantity
+    # two models, six fits each, one quantity; and a DET curve each
+    assert len(page.all("polyline", class_="curve")) == 2 * 6 + 2
     for note in footnotes(rich.records):
         assert note in text
     assert "Made-up CPU" in text and "packages.torch2.13.0" in text
@@ -192,7 +198,7 @@ def test_whatever_others_wrote_is_shown_and_not_obeyed(made):
     made.add(f"gmm{evil}", setting=evil, corpus=evil, licence=evil, corpus_notes=[evil], environment={"cpu": evil})
     made.add("cnn", status="failed", reason=evil, traceback=evil, corpus=evil)
     page = Page(report(made, recipe={"study": evil}, name=evil)["report.html"])
-    assert not page.all("script")
+    assert len(page.all("script")) == 1 and "alert" not in page.all("script")[0]["text"]
     assert evil in page.all("h1")[0]["text"] and evil in page.all("section", id="failed")[0]["text"]
     assert page.all("body")[0]["text"].count(evil) > 10
 

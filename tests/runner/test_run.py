@@ -232,3 +232,48 @@ def test_an_identical_recording_of_two_speakers_stops_the_study(bench, tmp_path,
     assert done.returncode == 2
     assert clips[0].name in done.stderr
     assert "two sides" in done.stderr
+
+
+def test_robustness_of_two_models_on_the_same_corrupted_clips(bench, table):
+    """Two entries with one seed and one setting are one model: they answer alike only if they hear alike."""
+    few = {"snr_db": [10, -20], "noises": ["recordings", "white"], "shift_ms": [], "gain_db": [-20.0]}
+    few |= {"speed": [], "clipping": [], "reverb_s": [0.5]}
+    models = "toy: {model: 'kws_toys:Toy'}\nagain: {model: 'kws_toys:Toy'}"
+    assert bench.run("run", bench.recipe(models, robustness=few)).returncode == 0
+    plain = bench.run("run", bench.recipe("toy: {model: 'kws_toys:Toy'}", name="plain"))
+    assert plain.returncode == 0, plain.stderr
+    folder = bench.folder / "results" / "study"
+    records = bench.records()
+    conditions = [(name, snr) for name in ("recordings", "white") for snr in (10, -20)]
+    conditions += [("gain_db", -20), ("telephone", 1), ("reverb_s", 0.5)]
+    kept = {}
+    for name, record in records.items():
+        found = pd.read_parquet(folder / "predictions" / f"{record['cell']}.robustness.parquet")
+        truth = pd.read_parquet(folder / "predictions" / f"{record['cell']}.parquet").set_index("clip")
+        assert list(found.columns) == ["clip", "condition", "level", "predicted"]
+        assert [(one["condition"], one["level"]) for one in record["robustness"]] == conditions
+        for one in record["robustness"]:
+            own = found[(found["condition"] == one["condition"]) & (found["level"] == one["level"])]
+            assert list(own["clip"]) == list(truth.index)
+            assert one["accuracy"] == pytest.approx((own["predicted"] == truth["label"][own["clip"]].values).mean())
+        kept[name] = found
+        assert record["timings"]["robustness_s"] > 0
+        assert "robustness_s" not in bench.records("plain").get(name, {"timings": {}})["timings"]
+        silent = found[found["clip"].str.startswith("silence/") & found["condition"].isin(["recordings", "white"])]
+        assert len(silent) and (silent["predicted"] == truth["predicted"][silent["clip"]].values).all()
+    for fold in ("speakers/1-of-2", "speakers/2-of-2"):
+        assert kept[f"toy {fold}"].equals(kept[f"again {fold}"])
+        toy, before = records[f"toy {fold}"], bench.records("plain")[f"toy {fold}"]
+        assert toy["metrics"] == before["metrics"] and toy["key"] != before["key"]
+        assert toy["parts"]["versions"].keys() - before["parts"]["versions"].keys() == {"corruptions", "robustness"}
+        worst = {one["level"]: one["accuracy"] for one in toy["robustness"] if one["condition"] == "white"}
+        assert worst[-20] < worst[10]
+    assert not (folder / ".work").exists()
+    assert not list(bench.folder.rglob("corrupted-*"))
+    written = pd.read_csv(folder / "robustness.csv")
+    assert list(zip(written["condition"], written["level"], strict=True)) == 2 * conditions
+    assert "Accuracy in noise recordings over" in (folder / "report.html").read_text()
+    assert not (bench.folder / "results" / "plain" / "robustness.csv").exists()
+    assert "0 cells to run" in bench.run("run", bench.folder / "study.yaml").stderr
+    next((folder / "predictions").glob("*.robustness.parquet")).unlink()
+    assert "1 cell to run" in bench.run("run", bench.folder / "study.yaml").stderr

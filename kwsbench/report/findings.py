@@ -1,0 +1,49 @@
+"""All that a report says of a study, found once for the table, the terminal and the page."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from kwsbench.report.footnotes import footnotes
+from kwsbench.report.leak import Price, price_notes, prices
+from kwsbench.report.learning_curve import LearningCurve, curve_notes, learning_curves
+from kwsbench.report.robustness import Heard, measured
+from kwsbench.report.rows import Predictions, Record, Row, gather
+from kwsbench.report.table import tabulate
+from kwsbench.report.verdict import Verdict, verdicts
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What was found in a study's records and predictions.
+
+    Attributes
+    ----------
+    rows : of the comparison. table, notes : the same for reading, with footnotes.
+    verdicts : task → every pair of its models.
+    robustness : rows on corrupted test clips. curves : against training speakers. leaks : random splits against others.
+    """
+
+    rows: list[Row]
+    table: pd.DataFrame
+    notes: list[str]
+    verdicts: Mapping[tuple[str, str, str], Verdict]
+    robustness: list[Heard]
+    curves: list[LearningCurve]
+    leaks: list[Price]
+
+
+def findings(records: Sequence[Record], predictions: Predictions, robustness: Predictions | None = None) -> Findings:
+    """Of a study.
+
+    Parameters
+    ----------
+    records : one a cell, in the recipe's order.
+    predictions : cell → its table of predictions. robustness : cell → its answers to corrupted clips, if it has them.
+    """
+    rows = gather(records, predictions)
+    found, curves, leaks = verdicts(rows), learning_curves(rows), prices(rows)
+    notes = [*curve_notes(curves), *price_notes(leaks), *footnotes(records)]
+    heard = measured(rows, predictions, robustness) if robustness else []
+    return Findings(rows, tabulate(rows, found), notes, found, heard, curves, leaks)

@@ -1,0 +1,154 @@
+"""Accuracy against the number of training speakers: rows that differ by ``train_speakers`` alone, as lines.
+
+They are scored on the same test clips, so they are points of one curve and no tasks of their own.
+"""
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from kwsbench.report.figures import Point, line_chart
+from kwsbench.report.markup import Markup, tag
+from kwsbench.report.rows import Record, Row, by_task
+from kwsbench.report.wording import count, listed
+
+CUT = "train_speakers"
+_COPIED = ("n_train", "n_test", "n_test_speakers", "accuracy", "accuracy_low", "accuracy_high", "seeds")
+_COLUMNS = ("model", "setting", "corpus", "labels", "split", CUT, *_COPIED)
+
+
+@dataclass(frozen=True)
+class LearningCurve:
+    """One task whose training side is cut down to several sizes.
+
+    Attributes
+    ----------
+    task : corpus, labels, split, without the cut.
+    lines : name of a row → its rows by number of training speakers (the mean over folds), rising.
+    """
+
+    task: tuple[str, str, str]
+    lines: dict[str, dict[int, Row]]
+
+    @property
+    def sizes(self) -> list[int]:
+        """All numbers of training speakers, rising."""
+        return sorted({size for line in self.lines.values() for size in line})
+
+
+def learning_curves(rows: Sequence[Row]) -> list[LearningCurve]:
+    """The curves of a study: none where no training side is cut to more than one size."""
+    done = {row.records[0]["cell"]: row for row in rows if row.values}
+    curves = []
+    for task, records in by_task(_whole(row.records[0]) for row in done.values()).items():
+        lines: dict[str, dict[int, Row]] = {}
+        group = [done[record["cell"]] for record in records]
+        for row in group:
+            if (size := _n_speakers(row)) is not None:
+                lines.setdefault(row.name, {})[size] = row
+        curve = LearningCurve(task, {name: dict(sorted(line.items())) for name, line in lines.items()})
+        if len(curve.sizes) > 1 and any(CUT in _split(row.records[0]) for row in group):
+            curves.append(curve)
+    return curves
+
+
+def _split(record: Record) -> dict[str, Any]:
+    found: dict[str, Any] = record.get("settings", {}).get("split", {})
+    return found
+
+
+def _whole(record: Record) -> Record:
+    """The record as if its training side were whole."""
+    split = {name: value for name, value in _split(record).items() if name != CUT}
+    return {**record, "settings": {**record.get("settings", {}), "split": split}}
+
+
+def _n_speakers(row: Row) -> int | None:
+    """Training speakers of a row; None where its records are from before they were counted."""
+    found = [record["task"].get("n_train_speakers") for record in row.records if record["status"] == "ok"]
+    return None if None in found else round(sum(found) / len(found))
+
+
+def curve_table(curves: Sequence[LearningCurve]) -> pd.DataFrame:
+    """One row a point; shares in 0..1 and unrounded."""
+    lines = [
+        dict(zip(("corpus", "labels", "split"), curve.task, strict=True))
+        | {"model": row.model, "setting": row.setting, CUT: size}
+        | {name: row.values[name] for name in _COPIED}
+        for curve in curves
+        for line in curve.lines.values()
+        for size, row in line.items()
+    ]
+    return pd.DataFrame(lines, columns=pd.Index(_COLUMNS))
+
+
+def curve_notes(curves: Sequence[LearningCurve]) -> list[str]:
+    """For under the table: where lines cross, and what the interval does not speak of."""
+    drawn = (
+        "Training speakers are drawn once, fewer among more: intervals are over test speakers, not over other draws."
+    )
+    return [f"{', '.join(curve.task)}: {' '.join(filter(None, (crossings(curve), drawn)))}" for curve in curves]
+
+
+def crossings(curve: LearningCurve) -> str:
+    """Between which numbers of training speakers the lines of each two models cross, or that they do not."""
+    pairs = itertools.combinations(curve.lines.items(), 2)
+    told = [text for (a, line), (b, other) in pairs if (text := _crossing(a, line, b, other))]
+    return f"Against the number of training speakers, {'; '.join(told)}." if told else ""
+
+
+def _crossing(a: str, line: dict[int, Row], b: str, other: dict[int, Row]) -> str:
+    sizes = [size for size in line if size in other]
+    ahead = {size: line[size].values["accuracy"] - other[size].values["accuracy"] for size in sizes}
+    apart = [size for size in sizes if ahead[size]]
+    if len(sizes) < 2 or not apart:
+        return f"{a} and {b} are equal everywhere" if len(sizes) > 1 else ""
+    turns = [(x, y) for x, y in itertools.pairwise(apart) if (ahead[x] > 0) != (ahead[y] > 0)]
+    if not turns:
+        better, worse = (a, b) if ahead[apart[0]] > 0 else (b, a)
+        reach = f"from {count(sizes[0])} to {count(sizes[-1])}"
+        overlaps = _overlaps(sizes, line, other, "nowhere")
+        return f"{better} and {worse} do not cross {reach} ({better} is the better; {overlaps})"
+    parts = []
+    for x, y in turns:
+        before, after = (a, b) if ahead[x] > 0 else (b, a)
+        overlaps = _overlaps((x, y), line, other, "at neither")
+        parts.append(f"between {count(x)} and {count(y)} ({before} before, {after} after; {overlaps})")
+    return f"{a} and {b} cross {listed(parts)}"
+
+
+def _overlaps(sizes: Sequence[int], line: dict[int, Row], other: dict[int, Row], none: str) -> str:
+    """At which of these sizes the intervals of two lines overlap, in words."""
+    found = []
+    for size in sizes:
+        a, b = line[size].values, other[size].values
+        if math.isnan(a["accuracy_low"]):
+            return "there are no intervals"
+        if a["accuracy_low"] <= b["accuracy_high"] and b["accuracy_low"] <= a["accuracy_high"]:
+            found.append(count(size))
+    return f"intervals overlap {f'at {listed(found)}' if found else none}"
+
+
+def curve_sections(curves: Sequence[LearningCurve], colours: dict[str, int]) -> Iterator[Markup]:
+    """The figure of each curve with its sentence."""
+    for number, curve in enumerate(curves):
+        lines = [_points(name, line, colours[name]) for name, line in curve.lines.items()]
+        legend = [
+            tag("span", tag("span", class_=f"line c{colours[name]}", aria_hidden="true"), name) for name in curve.lines
+        ]
+        told = "Accuracy on the same test clips against the number of training speakers, with 95 % intervals"
+        caption = tag("figcaption", told, tag("span", legend, class_="legend"))
+        figure = tag("figure", caption, line_chart(lines, "training speakers", count), class_="card")
+        head = tag("h2", "Training speakers ", tag("small", ", ".join(curve.task)))
+        sentence = crossings(curve)
+        lead = tag("p", sentence) if sentence else None
+        yield tag("section", head, lead, tag("div", figure, class_="charts"), id=f"training-speakers-{number}")
+
+
+def _points(name: str, line: dict[int, Row], colour: int) -> list[Point]:
+    found = [(size, row.values) for size, row in line.items()]
+    return [Point(name, colour, n, v["accuracy"], v["accuracy_low"], v["accuracy_high"]) for n, v in found]
