@@ -1,20 +1,13 @@
 """Detection of keywords from clip scores, drawn and tabulated: misses against false alarms (DET)."""
 
-import math
 from collections.abc import Sequence
 
 import pandas as pd
-from scipy.special import ndtri
 
 from kwsbench.evaluate.detection import ALARMS_AN_HOUR, Curve, Detection
-from kwsbench.report.figures import Axis, grid_x, grid_y
-from kwsbench.report.markup import Markup, tag
 from kwsbench.report.rows import Row
 from kwsbench.report.table import TASK
-from kwsbench.report.wording import percent, plural
 
-_RATES = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4)  # ticks of a DET axis
-_WIDTH, _HEIGHT = 560, 400
 OVERALL = "all keywords"
 
 
@@ -25,7 +18,7 @@ def detection_table(rows: Sequence[Row]) -> pd.DataFrame:
     """
     lines = []
     for row in rows:
-        for keyword, curve in _curves(row):
+        for keyword, curve in curves_of(row):
             named = dict(zip(TASK, row.task, strict=True)) | {"model": row.model, "setting": row.setting}
             at = {f"false_rejection_at_{rate:g}_an_hour": curve.at_alarms[rate] for rate in ALARMS_AN_HOUR}
             counts = {"n_positives": curve.n_positives, "n_negatives": curve.n_negatives, "hours": curve.hours}
@@ -33,83 +26,10 @@ def detection_table(rows: Sequence[Row]) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def _curves(row: Row) -> list[tuple[str, Curve]]:
-    found = _detection(row)
+def curves_of(row: Row) -> list[tuple[str, Curve]]:
+    found = detection_of(row)
     return [*found.keywords.items(), (OVERALL, found.overall)] if found else []
 
 
-def _detection(row: Row) -> Detection | None:
+def detection_of(row: Row) -> Detection | None:
     return row.measured.detection if row.measured is not None else None
-
-
-def detection_section(rows: Sequence[Row], colours: dict[str, int]) -> Markup | None:
-    """DET curves of all keywords at one threshold, and the equal error rate of each keyword."""
-    spotting = [(row, found) for row in rows if (found := _detection(row)) and found.overall.n_negatives]
-    if not spotting:
-        return None
-    negatives = spotting[0][1].overall.n_negatives
-    told = (
-        f"A threshold on the log odds of the best keyword. Misses: keyword clips that are not heard as their keyword; "
-        f"false alarms: of the {plural(negatives, 'clip')} of other words and silence. First seed."
-    )
-    drawing = _det_chart(spotting, colours)
-    return tag(
-        "div",
-        tag("h3", "Detection"),
-        tag("p", told, class_="muted"),
-        tag(
-            "div",
-            tag("figure", tag("figcaption", "Misses against false alarms (DET)"), drawing, class_="card"),
-            _equal_errors([row for row, _ in spotting], colours),
-            class_="charts",
-        ),
-    )
-
-
-def _det_chart(spotting: Sequence[tuple[Row, Detection]], colours: dict[str, int]) -> Markup:
-    x, y = _det_axis(62, _WIDTH - 20), _det_axis(_HEIGHT - 46, 14)
-    ticks = [(float(ndtri(rate)), f"{100 * rate:g}") for rate in _RATES]
-    lines = [_det_line(row, found, x, y, colours[row.name]) for row, found in spotting]
-    ends = "; ".join(f"{row.name}: equal error {percent(found.overall.equal_error)} %" for row, found in spotting)
-    return tag(
-        "svg",
-        tag("title", f"Misses against false alarms. {ends}."),
-        [grid_x(at, x, y, text) for at, text in ticks],
-        [grid_y(at, x, y, text) for at, text in ticks],
-        tag("text", "false alarms, % of the clips that are no keyword", x=(x.start + x.stop) / 2, y=_HEIGHT - 6,
-            text_anchor="middle", class_="axis"),
-        tag("text", "misses, % of keyword clips", x=14, y=(y.start + y.stop) / 2, text_anchor="middle", class_="axis",
-            transform=f"rotate(-90 14 {(y.start + y.stop) / 2:.0f})"),
-        lines,
-        viewBox=f"0 0 {_WIDTH} {_HEIGHT}", class_="chart", role="img",
-    )  # fmt: skip
-
-
-def _det_axis(start: float, stop: float) -> Axis:
-    return Axis(float(ndtri(_RATES[0])), float(ndtri(_RATES[-1])), start, stop)
-
-
-def _det_line(row: Row, found: Detection, x: Axis, y: Axis, colour: int) -> Markup:
-    """The curve within the axes; beyond them it goes along their ends."""
-    alarm, miss = found.overall.deviates
-    points = [
-        (x.at(min(max(a, x.low), x.high)), y.at(min(max(b, y.low), y.high))) for a, b in zip(alarm, miss, strict=True)
-    ]
-    kept = [p for i, p in enumerate(points) if i == 0 or math.dist(p, points[i - 1]) > 0.3]
-    line = " ".join(f"{a:.1f},{b:.1f}" for a, b in kept)
-    told = tag("title", f"{row.name}: equal error {percent(found.overall.equal_error)} %")
-    return tag("polyline", told, points=line, class_=f"curve c{colour}")
-
-
-def _equal_errors(rows: Sequence[Row], colours: dict[str, int]) -> Markup:
-    keywords = list(dict.fromkeys(keyword for row in rows for keyword, _ in _curves(row)))
-    heads = [tag("th", keyword, scope="col", class_="number") for keyword in keywords]
-    lines = []
-    for row in rows:
-        found = {keyword: curve.equal_error for keyword, curve in _curves(row)}
-        cells = [tag("td", percent(found.get(keyword)), class_="number") for keyword in keywords]
-        name = [tag("span", class_=f"swatch c{colours[row.name]}", aria_hidden="true"), row.name]
-        lines.append(tag("tr", tag("th", name, scope="row"), cells))
-    head = tag("tr", tag("th", "Model", scope="col"), heads)
-    table = tag("table", tag("caption", "Equal error rate of each keyword, %"), tag("thead", head), tag("tbody", lines))
-    return tag("div", table, class_="scroll", role="region", tabindex=0, aria_label="Equal error rates")

@@ -1,6 +1,6 @@
 """The price of a leak: the same models on a split that keeps speakers apart, and on a random one of the same sizes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from kwsbench.evaluate.bootstrap import LEVEL, ratio
-from kwsbench.report.markup import Markup, tag
 from kwsbench.report.rows import Record, Row
 from kwsbench.report.wording import listed, with_interval
 from kwsbench.splits import RANDOM
@@ -101,8 +100,8 @@ def price_table(found: Sequence[Price]) -> pd.DataFrame:
 def price_notes(found: Sequence[Price]) -> list[str]:
     """For under the table: by how much each model is flattered."""
     notes = []
-    for task, group in _by_task(found).items():
-        told = listed(f"{price.apart.name} by {points(price)}" for price in group)
+    for task, group in prices_by_task(found).items():
+        told = listed(f"{price.apart.name} by {flattery(price)}" for price in group)
         notes.append(
             f"{task[0]}, {task[1]}: against speakers kept apart ({task[2]}), clips drawn at random ({task[3]}, sides "
             f"of the same sizes), so that speakers of the test are heard in training, flatter {told} points; in "
@@ -111,46 +110,13 @@ def price_notes(found: Sequence[Price]) -> list[str]:
     return notes
 
 
-def points(price: Price) -> str:
+def flattery(price: Price) -> str:
     """The difference in points of a percent with its interval: "4.9 [2.1, 7.8]"."""
     return with_interval(price.difference, price.low, price.high).replace("-", "−")
 
 
-def _by_task(found: Sequence[Price]) -> dict[tuple[str, str, str, str], list[Price]]:
+def prices_by_task(found: Sequence[Price]) -> dict[tuple[str, str, str, str], list[Price]]:
     groups: dict[tuple[str, str, str, str], list[Price]] = {}
     for price in found:
         groups.setdefault((*price.apart.task, price.mixed.task[2]), []).append(price)
     return groups
-
-
-def price_sections(found: Sequence[Price]) -> Iterator[Markup]:
-    """A table a pair of splits, with its sentence."""
-    for number, (task, group) in enumerate(_by_task(found).items()):
-        titles = ["speakers apart, %", "drawn at random, %", "flattered by, points"]
-        heads = [tag("th", title, scope="col", class_="number") for title in titles]
-        lines = [tag("tr", tag("th", p.apart.name, scope="row"), [_number(text) for text in _texts(p)]) for p in group]
-        told = f"Accuracy with 95 % interval, split {task[2]} against {task[3]}, sides of the same sizes."
-        head = tag("thead", tag("tr", tag("th", "Model", scope="col"), heads))
-        table = tag("table", tag("caption", told), head, tag("tbody", lines), class_="comparison")
-        title = tag("h2", "The price of a leak ", tag("small", ", ".join(task[:2])))
-        scrolling = tag("div", table, class_="scroll", role="region", tabindex=0, aria_label="The price of a leak")
-        yield tag("section", title, tag("p", _lead(group)), scrolling, id=f"leak-{number}")
-
-
-def _lead(group: Sequence[Price]) -> str:
-    most = max(group, key=lambda price: price.difference)
-    if most.difference <= 0:
-        return "A test on speakers who were heard in training flatters no model here."
-    return (
-        f"A test on speakers who were heard in training flatters {most.apart.name} the most, by {points(most)} points: "
-        "it tells what a recogniser does for those who trained it, not for anybody else."
-    )
-
-
-def _texts(price: Price) -> list[str]:
-    both = [row.values for row in (price.apart, price.mixed)]
-    return [*(with_interval(v["accuracy"], v["accuracy_low"], v["accuracy_high"]) for v in both), points(price)]
-
-
-def _number(text: str) -> Markup:
-    return tag("td", text, class_="number")

@@ -5,14 +5,12 @@ They are scored on the same test clips, so they are points of one curve and no t
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from kwsbench.report.figures import Point, line_chart
-from kwsbench.report.markup import Markup, tag
 from kwsbench.report.rows import Record, Row, by_task
 from kwsbench.report.wording import count, listed
 
@@ -131,24 +129,3 @@ def _overlaps(sizes: Sequence[int], line: dict[int, Row], other: dict[int, Row],
         if a["accuracy_low"] <= b["accuracy_high"] and b["accuracy_low"] <= a["accuracy_high"]:
             found.append(count(size))
     return f"intervals overlap {f'at {listed(found)}' if found else none}"
-
-
-def curve_sections(curves: Sequence[LearningCurve], colours: dict[str, int]) -> Iterator[Markup]:
-    """The figure of each curve with its sentence."""
-    for number, curve in enumerate(curves):
-        lines = [_points(name, line, colours[name]) for name, line in curve.lines.items()]
-        legend = [
-            tag("span", tag("span", class_=f"line c{colours[name]}", aria_hidden="true"), name) for name in curve.lines
-        ]
-        told = "Accuracy on the same test clips against the number of training speakers, with 95 % intervals"
-        caption = tag("figcaption", told, tag("span", legend, class_="legend"))
-        figure = tag("figure", caption, line_chart(lines, "training speakers", count), class_="card")
-        head = tag("h2", "Training speakers ", tag("small", ", ".join(curve.task)))
-        sentence = crossings(curve)
-        lead = tag("p", sentence) if sentence else None
-        yield tag("section", head, lead, tag("div", figure, class_="charts"), id=f"training-speakers-{number}")
-
-
-def _points(name: str, line: dict[int, Row], colour: int) -> list[Point]:
-    found = [(size, row.values) for size, row in line.items()]
-    return [Point(name, colour, n, v["accuracy"], v["accuracy_low"], v["accuracy_high"]) for n, v in found]

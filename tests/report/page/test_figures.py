@@ -7,8 +7,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from kwsbench.report.curves import WORDS, panels_of
-from kwsbench.report.figures import (
+from kwsbench.report.page.curves import WORDS, panels_of
+from kwsbench.report.page.figures import (
     Axis,
     Curve,
     Point,

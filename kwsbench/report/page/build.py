@@ -10,17 +10,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from kwsbench.report.calibration import calibration_section
-from kwsbench.report.detection import detection_section
-from kwsbench.report.figures import COLOURS
 from kwsbench.report.findings import Findings
 from kwsbench.report.footnotes import failures, machine_text
-from kwsbench.report.leak import price_sections
-from kwsbench.report.learning_curve import curve_sections
-from kwsbench.report.markup import Markup, inner, tag
+from kwsbench.report.page.calibration import calibration_section
+from kwsbench.report.page.comparison import comparison, fold_table
+from kwsbench.report.page.confusions import confusions, recalls
+from kwsbench.report.page.curves import learning
+from kwsbench.report.page.detection import detection_section
+from kwsbench.report.page.figures import COLOURS
+from kwsbench.report.page.leak import price_sections
+from kwsbench.report.page.learning_curve import curve_sections
+from kwsbench.report.page.markup import Markup, inner, tag
+from kwsbench.report.page.pairs import pair_matrix
+from kwsbench.report.page.robustness import robustness_section
+from kwsbench.report.page.speakers import speaker_section
 from kwsbench.report.rows import Record, Row, leaky
-from kwsbench.report.sections import comparison, confusions, fold_table, learning, pair_matrix, recalls, robustness
-from kwsbench.report.speakers import speaker_section
 from kwsbench.report.table import table_title, tasks_of
 from kwsbench.report.verdict import Verdict, in_words
 from kwsbench.report.wording import plural
@@ -111,7 +115,7 @@ def _task_section(
         comparison(rows, colours, _letters(verdict), number),
         pair_matrix(verdict, colours) if verdict else None,
         fold_table(done, colours),
-        robustness(heard, colours) if heard else None,
+        robustness_section(heard, colours) if heard else None,
         recalls(done) if done else None,
         confusions(done, colours) if done else None,
         detection_section(done, colours),

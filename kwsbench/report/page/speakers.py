@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from kwsbench.evaluate.metrics import MIN_CLIPS
-from kwsbench.report.figures import Axis, nice_ticks
-from kwsbench.report.markup import Markup, tag
+from kwsbench.report.page.figures import Axis, nice_ticks
+from kwsbench.report.page.markup import Markup, tag
 from kwsbench.report.rows import Row
 from kwsbench.report.wording import percent, plural
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from kwsbench.report.figures import Axis, grid_x, grid_y, nice_ticks
-from kwsbench.report.markup import Markup, tag
+from kwsbench.report.page.figures import Axis, grid_x, grid_y, nice_ticks
+from kwsbench.report.page.markup import Markup, tag
 from kwsbench.report.rows import Row
 from kwsbench.report.wording import absent, measure, percent
 

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kwsbench.report.figures import COLOURS, Curve
+from kwsbench.report.page.blocks import row_name
+from kwsbench.report.page.figures import COLOURS, Curve, curve_panel
+from kwsbench.report.page.markup import Markup, tag
 from kwsbench.report.rows import Record, Row
 
 STEPS = ("epoch", "iteration")
@@ -83,3 +85,23 @@ def _best(record: Record) -> float | None:
     best, history = record["fit"]["best"], record["fit"]["history"]
     # that the last step was kept needs no mark
     return _steps(history)[best] if 0 <= best < len(history) - 1 else None
+
+
+def learning(rows: Sequence[Row], colours: dict[str, int]) -> Markup | None:
+    """The learning curves of every row whose fit kept a history."""
+    cards = []
+    for row in rows:
+        panels = panels_of(row, colours[row.name])
+        if panels:
+            drawn = tag("div", [_panel(panel) for panel in panels], class_="panels")
+            cards.append(tag("div", tag("h4", row_name(row, colours[row.name])), drawn, class_="card"))
+    return tag("div", tag("h3", "Learning curves"), tag("div", cards, class_="curves")) if cards else None
+
+
+def _panel(panel: Panel) -> Markup:
+    legend = []
+    for name, colour, dashed in dict.fromkeys((curve.name, curve.colour, curve.dashed) for curve in panel.curves):
+        kind = f"line c{colour}{' dashed' if dashed else ''}"
+        legend.append(tag("span", tag("span", class_=kind, aria_hidden="true"), name))
+    drawing = curve_panel(panel.title, panel.curves, panel.x_title, panel.best)
+    return tag("figure", tag("figcaption", panel.title, tag("span", legend, class_="legend")), drawing)

@@ -1,0 +1,30 @@
+"""Accuracy against the number of training speakers, drawn."""
+
+from collections.abc import Iterator, Sequence
+
+from kwsbench.report.learning_curve import LearningCurve, crossings
+from kwsbench.report.page.figures import Point, line_chart
+from kwsbench.report.page.markup import Markup, tag
+from kwsbench.report.rows import Row
+from kwsbench.report.wording import count
+
+
+def curve_sections(curves: Sequence[LearningCurve], colours: dict[str, int]) -> Iterator[Markup]:
+    """The figure of each curve with its sentence."""
+    for number, curve in enumerate(curves):
+        lines = [_points(name, line, colours[name]) for name, line in curve.lines.items()]
+        legend = [
+            tag("span", tag("span", class_=f"line c{colours[name]}", aria_hidden="true"), name) for name in curve.lines
+        ]
+        told = "Accuracy on the same test clips against the number of training speakers, with 95 % intervals"
+        caption = tag("figcaption", told, tag("span", legend, class_="legend"))
+        figure = tag("figure", caption, line_chart(lines, "training speakers", count), class_="card")
+        head = tag("h2", "Training speakers ", tag("small", ", ".join(curve.task)))
+        sentence = crossings(curve)
+        lead = tag("p", sentence) if sentence else None
+        yield tag("section", head, lead, tag("div", figure, class_="charts"), id=f"training-speakers-{number}")
+
+
+def _points(name: str, line: dict[int, Row], colour: int) -> list[Point]:
+    found = [(size, row.values) for size, row in line.items()]
+    return [Point(name, colour, n, v["accuracy"], v["accuracy_low"], v["accuracy_high"]) for n, v in found]
