@@ -3,6 +3,9 @@
     difference        accuracy of A less that of B; BCa interval, whole speakers resampled (see ``bootstrap``)
     p                 share of flips of whole speakers (A's and B's answers exchanged for all clips of a speaker) whose
                       difference is as large or larger: a randomisation test (Fisher, Design of Experiments, 1935, 21)
+                      Where speakers are too few for any pattern of flips to be rare enough for the number of pairs: a
+                      t test of K − 1 degrees, its error that of leaving out each speaker (Efron, Annals of Statistics
+                      9, 1981)
     p (Holm)          the same, adjusted for all pairs of the table (Holm, Scandinavian Journal of Statistics 6, 1979)
     p (McNemar)       exact, over clips, as if they were independent; with several seeds the sign test over clips
     P(better)         posterior probability that A is better by more than a margin, under the Bayesian bootstrap of
@@ -82,7 +85,7 @@ def compare_pairs(correct: np.ndarray, resamples: Resamples, margin: float = MAR
         return []
     first, second = (list(side) for side in zip(*pairs, strict=True))
     sums = resamples.sums(np.column_stack([correct, np.ones(n)]))
-    ps = np.full(len(pairs), np.nan) if resamples.why_not else _flip_ps(resamples, sums, first, second)
+    ps = np.full(len(pairs), np.nan) if resamples.why_not else _ps(resamples, sums, first, second)
     posterior = resamples.weighted(sums)
     draws, left_out = (resamples.drawn(sums), sums.sum(0) - sums) if not resamples.why_not else (sums, sums)
     found = []
@@ -109,8 +112,24 @@ def _difference(sums: np.ndarray, a: int, b: int) -> np.ndarray:
     return ratio(sums[..., [a, -1]]) - ratio(sums[..., [b, -1]])
 
 
-def _flip_ps(resamples: Resamples, sums: np.ndarray, first: list[int], second: list[int]) -> np.ndarray:
+def _ps(resamples: Resamples, sums: np.ndarray, first: list[int], second: list[int]) -> np.ndarray:
     """Two-sided p of each pair, float (pairs,)."""
+    if 2.0 ** (1 - resamples.n_clusters) * len(first) < ALPHA:
+        return _flip_ps(resamples, sums, first, second)
+    whole = sums.sum(0)
+    pairs = zip(first, second, strict=True)
+    return np.array([_t_p(float(_difference(whole, *pair)), _difference(whole - sums, *pair)) for pair in pairs])
+
+
+def _t_p(difference: float, left_out: np.ndarray) -> float:
+    """Two-sided p of a difference and the differences (K,) without each speaker."""
+    k = len(left_out)
+    error = math.sqrt((k - 1) / k * float(((left_out - difference) ** 2).sum()))
+    return float(2 * stats.t.sf(abs(difference) / error, k - 1)) if error else float(difference == 0)
+
+
+def _flip_ps(resamples: Resamples, sums: np.ndarray, first: list[int], second: list[int]) -> np.ndarray:
+    """p by flips of whole speakers, of each pair."""
     gaps = sums[:, first] - sums[:, second]
     flipped = np.abs(resamples.flipped(gaps))
     # sums of shares differ by rounding alone where they are equal

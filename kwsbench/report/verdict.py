@@ -103,7 +103,8 @@ def _ties(verdict: Verdict, tied: Sequence[int]) -> str:
     nearest = verdict.pair(verdict.best, tied[0])
     named = [verdict.rows[i].name for i in tied]
     text = f"No difference is shown from {_listed(named)}; {named[0]} makes {gap_in_words(nearest)}."
-    if nearest.difference > 0 and not absent(nearest.speakers):
+    here = verdict.rows[verdict.best].values["n_test_speakers"]
+    if nearest.difference > 0 and nearest.speakers > here:
         text += f" A difference of that size would take about {count(_round_up(nearest.speakers))} speakers to show."
     return text
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar as oracle_mcnemar
 from statsmodels.stats.multitest import multipletests
 
@@ -35,14 +36,14 @@ def test_holm_leaves_out_what_has_no_p():
 
 
 def test_p_is_that_of_the_enumeration_of_all_flips():
-    correct = np.array([[1, 0], [1, 1], [1, 0], [1, 0], [0, 1], [1, 0]], float)
-    names = np.array(["a", "a", "b", "b", "c", "d"], object)
-    gaps = [1, 2, -1, 1]
-    flips = [abs(np.dot(signs, gaps)) for signs in itertools.product((-1, 1), repeat=4)]
+    correct = np.array([[1, 0], [1, 1], [1, 0], [1, 0], [0, 1], [1, 0], [1, 1], [0, 0]], float)
+    names = np.array(["a", "a", "b", "b", "c", "d", "e", "f"], object)
+    gaps = [1, 2, -1, 1, 0, 0]
+    flips = [abs(np.dot(signs, gaps)) for signs in itertools.product((-1, 1), repeat=6)]
     found = compare_pairs(correct, Resamples(names, 1000, seed=0))[0]
     assert found.p == np.mean(np.array(flips) >= 3)
     assert (found.a, found.b, found.wins, found.losses) == (0, 1, 4, 1)
-    assert found.difference == pytest.approx(0.5)
+    assert found.difference == pytest.approx(3 / 8)
 
 
 def test_random_flips_come_near_to_all_flips():
@@ -67,6 +68,19 @@ def test_a_clear_winner_is_shown_and_a_twin_is_not():
     assert clear.shown and clear.better > 0.999 and clear.speakers < 100
     assert clear.low < clear.difference < clear.high
     assert tie_letters(3, pairs) == ["b", "a", "a"]
+
+
+def test_few_speakers_and_many_pairs_are_told_by_a_t_test():
+    rng = np.random.default_rng(3)
+    names = np.repeat([f"s{i}" for i in range(6)], 50).astype(object)
+    skills = [0.9, 0.88, 0.7, 0.5, 0.1]
+    correct = (rng.random((300, 5)) < skills).astype(float)
+    pairs = compare_pairs(correct, Resamples(names, 500, seed=0))
+    far = next(p for p in pairs if (p.a, p.b) == (0, 4))
+    gaps = (correct[:, 0] - correct[:, 4]).reshape(6, 50).mean(1)  # speakers of equal size: the paired t test
+    assert far.p == pytest.approx(stats.ttest_1samp(gaps, 0).pvalue, rel=1e-6)
+    assert far.shown and far.p_holm < 0.001 and far.p < 2 / 2**6
+    assert next(p for p in pairs if (p.a, p.b) == (0, 1)).p > 0.05
 
 
 def test_beliefs_are_the_posterior_of_a_share():
