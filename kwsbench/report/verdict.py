@@ -120,7 +120,8 @@ def _next(verdict: Verdict, after: Sequence[int]) -> str:
 def gap_in_words(pair: Pair) -> str:
     """Errors in a thousand clips, with the interval of 95 % and the p of all pairs: "12.3 more errors in …"."""
     limits = f" [{1000 * pair.low:.1f} to {1000 * pair.high:.1f}]" if not absent(pair.low) else ""
-    return f"{1000 * pair.difference:.1f}{limits} more errors in a thousand clips, {p_in_words(pair.p_holm)} over all pairs"
+    sure = f"{p_in_words(pair.p_holm)} over all pairs"
+    return f"{1000 * pair.difference:.1f}{limits} more errors in a thousand clips, {sure}"
 
 
 def p_in_words(p: float) -> str:
