@@ -135,10 +135,15 @@ class Store:
         return found
 
     def in_order(self) -> list[Record]:
-        """All records of the folder, in the order of the recipe's models, folds and seeds as they are named."""
+        """All records of the folder, in the order of the recipe's models and of seeds.
+
+        Of an entry that was run with other settings before, the latest.
+        """
         place = {entry: i for i, entry in enumerate(self.study()["recipe"].get("models", {}))}
-        records = self.records()
-        return sorted(records, key=lambda r: (place.get(r["parts"]["entry"], len(place)), r["parts"]["seed"]))
+        latest: dict[str, Record] = {}
+        for record in sorted(self.records(), key=lambda r: r.get("when", "")):
+            latest[_role(record)] = record
+        return sorted(latest.values(), key=lambda r: (place.get(r["parts"]["entry"], len(place)), r["parts"]["seed"]))
 
     def has(self, cell: str, key: str) -> bool:
         """Is there a result of this very cell: same key, ended well, predictions whole?"""
@@ -234,3 +239,10 @@ class Store:
                 todo = "wait for it, or give --results another folder"
                 raise UserError("another run is at work on this study", str(self.folder), todo) from e
             yield
+
+
+def _role(record: Record) -> str:
+    """What a cell stands for in its study, whatever its model's settings are."""
+    parts, settings = record["parts"], record.get("settings", {})
+    names = [parts[name] for name in ("corpus", "split", "fold", "labels", "entry", "setting", "seed")]
+    return json.dumps([*names, settings.get("split"), settings.get("labels")], sort_keys=True, default=str)

@@ -98,6 +98,15 @@ def test_at_a_terminal(made, store):
     assert kwsbench("report", f"{folder}/cells").returncode == 2
 
 
+def test_an_entry_that_was_run_with_other_settings_counts_once(made, tmp_path):
+    for when, cell, skill in (("2026-02", "new", 0.9), ("2026-01", "old", 0.3)):
+        record = made.add("cnn", skill, when=when)
+        record["cell"] = cell
+        Store(tmp_path).put_record(cell, record)
+    Store(tmp_path).write("study.json", json.dumps({"study": "s", "recipe": {"models": {"cnn": {}}}}))
+    assert [record["cell"] for record in Store(tmp_path).in_order()] == ["new"]
+
+
 def test_a_torn_study_is_told(tmp_path):
     Store(tmp_path).write("study.json", "{")
     with pytest.raises(UserError, match="not a study"):
