@@ -33,7 +33,8 @@ class Measured:
     Attributes
     ----------
     values : column → value.
-    clips : ``clip, fold, speaker, label, correct``, by clip; ``correct`` is the share of the seeds that had it right.
+    clips : ``clip, fold, speaker, label, predicted, correct, loss``, by clip: what the first seed answered, the share
+        of the seeds that had it right, and the mean of −ln posterior of its label.
     confusion : counts over all seeds, truth in rows.
     folds : fold → accuracy, mean over seeds.
     reliability, speakers : see ``evaluate.quality``.
@@ -63,11 +64,12 @@ def measure_seeds(
     """
     first = seeds[0]
     right = np.stack([(seed["label"] == seed["predicted"]).to_numpy(dtype=float) for seed in seeds], 1)
-    clips = first[["clip", "fold", "speaker", "label"]].assign(correct=right.mean(1))
+    parts = [contributions(seed, labels) for seed in seeds]
+    losses = np.mean([part.columns[:, 0] for part in parts], axis=0)
+    clips = first[["clip", "fold", "speaker", "label", "predicted"]].assign(correct=right.mean(1), loss=losses)
     if len(clips) != len(resamples.codes):  # a model that lacks clips is resampled by itself
         resamples = Resamples(clips["speaker"].to_numpy(), seed=resamples.seed)
     metrics = [score_cell(seed, labels) for seed in seeds]
-    parts = [contributions(seed, labels) for seed in seeds]
     detected = [detection(seed, labels) for seed in seeds if set(labels) - {UNKNOWN, SILENCE}]
     by_fold = clips.groupby("fold", sort=False)["correct"].mean()
     speakers = speaker_table(clips["correct"].to_numpy(), clips["speaker"].to_numpy())

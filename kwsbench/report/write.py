@@ -7,6 +7,7 @@ import pandas as pd
 
 from kwsbench.report.detection import detection_table
 from kwsbench.report.findings import Findings, findings
+from kwsbench.report.hardest import hardest_table
 from kwsbench.report.leak import price_table
 from kwsbench.report.learning_curve import curve_table
 from kwsbench.report.page import build_page
@@ -47,6 +48,7 @@ def _tables(found: Findings) -> Iterator[tuple[str, pd.DataFrame]]:
     """Name of a file and its table; those that have nothing to say are not written."""
     yield "table.csv", found.table
     yield "pairs.csv", pair_table(found.verdicts)
+    yield "hardest.csv", hardest_table(found.verdicts)
     detected = detection_table(found.rows)
     if len(detected):
         yield "detection.csv", detected

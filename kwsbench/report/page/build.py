@@ -18,6 +18,7 @@ from kwsbench.report.page.confusions import confusions, recalls
 from kwsbench.report.page.curves import learning
 from kwsbench.report.page.detection import detection_section
 from kwsbench.report.page.figures import COLOURS
+from kwsbench.report.page.hardest import hardest_section
 from kwsbench.report.page.leak import price_sections
 from kwsbench.report.page.learning_curve import curve_sections
 from kwsbench.report.page.markup import Markup, inner, tag
@@ -121,6 +122,7 @@ def _task_section(
         detection_section(done, colours),
         calibration_section(done, colours),
         speaker_section(done, colours),
+        hardest_section(verdict) if verdict else None,
         learning(done, colours),
         id=f"task-{number}",
     )

@@ -66,7 +66,15 @@ def rich(made):
 
 def test_files_are_written_and_the_same_again(rich):
     files = report(rich)
-    assert set(files) == {"table.csv", "pairs.csv", "detection.csv", "table.md", "table.tex", "report.html"}
+    assert set(files) == {
+        "table.csv",
+        "pairs.csv",
+        "detection.csv",
+        "hardest.csv",
+        "table.md",
+        "table.tex",
+        "report.html",
+    }
     assert files == report(rich)
 
 
