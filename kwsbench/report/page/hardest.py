@@ -21,8 +21,6 @@ def hardest_section(verdict: Verdict) -> Markup | None:
         cells = [one["speaker"], one["label"], percent(one["right"]), measure(one["surprise"]), one["answers"]]
         lines.append(tag("tr", tag("th", one["clip"], scope="row"), [tag("td", text) for text in cells]))
     table = tag("table", tag("thead", head), tag("tbody", lines), class_="heat")
-    told = (
-        "Clips that the fewest models have right: noise, a wrong label, a word cut off? Listen to them first."
-    )
+    told = "Clips that the fewest models have right: noise, a wrong label, a word cut off? Listen to them first."
     shown = tag("details", tag("summary", f"Show {len(found)} clips"), scrolling(_TITLE, table))
     return tag("div", tag("h3", _TITLE), tag("p", told, class_="muted"), shown)
