@@ -136,13 +136,24 @@ def run(
 @app.command()
 def report(
     study: Annotated[Path, typer.Argument(metavar="FOLDER", help="A study's folder, e.g. results/all.")],
+    figures: Annotated[bool, typer.Option("--figures", help="Write every figure of the page as SVG too.")] = False,
+    pdf: Annotated[bool, typer.Option("--pdf", help="And as PDF.")] = False,
 ) -> None:
     """Write a study's tables and page anew from what is stored; nothing is trained."""
+    from kwsbench.report.page.standalone import as_pdf, figures_of
     from kwsbench.store import Store
 
     store = Store(study)
     known = store.study()
     say_report(store, known["study"], known["recipe"], store.in_order())
+    if not (figures or pdf):
+        return
+    drawn = list(figures_of((study / "report.html").read_text(encoding="utf-8")))
+    for name, svg in drawn:
+        store.write(f"figures/{name}.svg", svg)
+        if pdf:
+            store.write(f"figures/{name}.pdf", as_pdf(svg))
+    typer.echo(f"{len(drawn)} figures: {study}/figures")
 
 
 @app.command()
