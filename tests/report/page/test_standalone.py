@@ -31,7 +31,8 @@ def test_every_figure_is_a_drawing_by_itself(figures):
 
 
 def test_a_figure_as_pdf(figures):
-    pytest.importorskip(
-        "cairosvg", reason="cairosvg is not installed: pip install '.[pdf]'", exc_type=(ImportError, OSError)
-    )
+    try:
+        import cairosvg  # noqa: F401
+    except (ImportError, OSError) as e:
+        pytest.skip(f"no cairosvg or no Cairo here: {e}")
     assert as_pdf(next(iter(figures.values()))).startswith(b"%PDF")
