@@ -130,7 +130,7 @@ class Store:
             raise UserError("no study is stored there", str(self.folder), todo) from e
         except ValueError as e:
             raise UserError(f"not a study: {e}", str(path), "run the recipe again; nothing is fitted twice") from e
-        if not isinstance(found, dict) or not {"study", "recipe"} <= found.keys():
+        if not isinstance(found, dict) or "study" not in found or not isinstance(found.get("recipe"), dict):
             raise UserError("not a study: no study, no recipe", str(path), "run the recipe again")
         return found
 
@@ -171,9 +171,7 @@ class Store:
         return _put_table(self.predictions_path(cell), table)
 
     def predictions(self, cell: str) -> pd.DataFrame:
-        import pandas as pd
-
-        return pd.read_parquet(self.predictions_path(cell))
+        return _parquet(self.predictions_path(cell))
 
     def robustness_path(self, cell: str) -> Path:
         return self.folder / "predictions" / f"{cell}.robustness.parquet"
@@ -183,9 +181,7 @@ class Store:
         return _put_table(self.robustness_path(cell), table)
 
     def robustness(self, cell: str) -> pd.DataFrame:
-        import pandas as pd
-
-        return pd.read_parquet(self.robustness_path(cell))
+        return _parquet(self.robustness_path(cell))
 
     # -- the rest --------------------------------------------------------------------------------------------------
 
@@ -239,6 +235,15 @@ class Store:
                 todo = "wait for it, or give --results another folder"
                 raise UserError("another run is at work on this study", str(self.folder), todo) from e
             yield
+
+
+def _parquet(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError) as e:  # pyarrow's errors are ValueErrors
+        raise UserError(f"cannot be read: {e}", str(path), "run the recipe again; only this cell is fitted") from e
 
 
 def _role(record: Record) -> str:

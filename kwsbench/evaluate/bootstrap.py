@@ -13,7 +13,7 @@ with √(K / (K − 1)) · t of K − 1 degrees in place of the normal z, becaus
 (Hesterberg, American Statistician 69, 2015, 3.4). ``tests/evaluate/test_coverage.py`` has how often it holds the truth.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import NamedTuple
 
@@ -109,13 +109,26 @@ class Resamples:
 
     def estimate(self, statistic: Statistic, sums: np.ndarray, level: float = LEVEL) -> Estimate:
         """A metric of the sums (K, …, m) of each cluster, and its BCa interval."""
+        return self.estimates({"": (statistic, slice(None))}, sums, level)[""]
+
+    def estimates(
+        self, statistics: Mapping[str, tuple[Statistic, slice]], sums: np.ndarray, level: float = LEVEL
+    ) -> dict[str, Estimate]:
+        """Metrics of the sums (K, …, m) of each cluster: name → (metric, its columns) → its BCa interval."""
+        finite = np.where(np.isfinite(sums), sums, 0)
+        drawn = None if self.why_not else self.drawn(finite.reshape(len(sums), -1)).reshape(-1, *sums.shape[1:])
+        return {
+            name: self._estimate(statistic, sums[..., where], None if drawn is None else drawn[..., where], level)
+            for name, (statistic, where) in statistics.items()
+        }
+
+    def _estimate(self, statistic: Statistic, sums: np.ndarray, drawn: np.ndarray | None, level: float) -> Estimate:
         whole, nan = sums.sum(0), float("nan")
         with np.errstate(divide="ignore", invalid="ignore"):
             value = float(statistic(whole))
-            if self.why_not or not np.isfinite(sums).all():
+            if drawn is None or not np.isfinite(sums).all():
                 return Estimate(value, nan, nan, nan)
-            draws = statistic(self.drawn(sums.reshape(len(sums), -1)).reshape(-1, *sums.shape[1:]))
-            left_out = statistic(whole - sums)
+            draws, left_out = statistic(drawn), statistic(whole - sums)
         low, high = bca(value, draws, left_out, level)
         return Estimate(value, low, high, nan if np.isnan(low) else float(np.std(draws)))
 
@@ -123,12 +136,14 @@ class Resamples:
 def bca(value: float, draws: np.ndarray, left_out: np.ndarray, level: float = LEVEL) -> tuple[float, float]:
     """BCa interval, at levels widened for few clusters; (nan, nan) where the metric has no meaning in some draw.
 
+    Where no draw differs from another, all speakers are served alike, and there is no telling how others would be.
+
     Parameters
     ----------
     value : the metric of all clips. draws : (draws,), of resampled clusters. left_out : (K,), without each cluster.
     level : share of intervals that are to hold the truth.
     """
-    if not (np.isfinite(draws).all() and np.isfinite(left_out).all()):
+    if not (np.isfinite(draws).all() and np.isfinite(left_out).all()) or np.ptp(draws) == 0:
         return float("nan"), float("nan")
     k, least = len(left_out), 0.5 / len(draws)
     below = np.mean(draws < value) + 0.5 * np.mean(draws == value)

@@ -2,7 +2,8 @@
 
     difference        accuracy of A less that of B; BCa interval, whole speakers resampled (see ``bootstrap``)
     p                 share of flips of whole speakers (A's and B's answers exchanged for all clips of a speaker) whose
-                      difference is as large or larger: a randomisation test (Fisher, Design of Experiments, 1935, 21)
+                      difference is as large or larger: a randomisation test (Fisher, Design of Experiments, 1935, 21);
+                      where none of the random flips is, the p of the t test below, if that is less
                       Where speakers are too few for any pattern of flips to be rare enough for the number of pairs: a
                       t test of K − 1 degrees, its error that of leaving out each speaker (Efron, Annals of Statistics
                       9, 1981)
@@ -12,7 +13,7 @@
                       speakers (Rubin, Annals of Statistics 9, 1981); the margin is a region of practical equivalence
                       (Benavoli and others, JMLR 18 (77), 2017)
     enough            clips and speakers at which the difference seen would be told from none in 80 % of studies:
-                      K · ((z₀.₉₇₅ + z₀.₈) · standard error / difference)²
+                      K · ((z + z₀.₈) · standard error / difference)², z that of 0.05 / pairs, both sides
 
 A difference is shown where its interval does not hold 0 and its adjusted p is below 0.05. Models with a letter in
 common are not shown to differ (Piepho, Journal of Computational and Graphical Statistics 13, 2004).
@@ -97,7 +98,7 @@ def compare_pairs(correct: np.ndarray, resamples: Resamples, margin: float = MAR
         if not resamples.why_not:
             resampled = _difference(draws, a, b)
             low, high = bca(seen, resampled, _difference(left_out, a, b))
-            factor = times_enough(seen, float(np.std(resampled)))
+            factor = times_enough(seen, float(np.std(resampled)), len(pairs))
             clips, speakers = n * factor, resamples.n_speakers * factor
             better, same, worse = _beliefs(_difference(posterior, a, b), margin)
         found.append(
@@ -114,11 +115,13 @@ def _difference(sums: np.ndarray, a: int, b: int) -> np.ndarray:
 
 def _ps(resamples: Resamples, sums: np.ndarray, first: list[int], second: list[int]) -> np.ndarray:
     """Two-sided p of each pair, float (pairs,)."""
-    if 2.0 ** (1 - resamples.n_clusters) * len(first) < ALPHA:
-        return _flip_ps(resamples, sums, first, second)
     whole = sums.sum(0)
     pairs = zip(first, second, strict=True)
-    return np.array([_t_p(float(_difference(whole, *pair)), _difference(whole - sums, *pair)) for pair in pairs])
+    by_t = np.array([_t_p(float(_difference(whole, *pair)), _difference(whole - sums, *pair)) for pair in pairs])
+    if 2.0 ** (1 - resamples.n_clusters) * len(first) >= ALPHA:
+        return by_t
+    by_flips, least = _flip_ps(resamples, sums, first, second)
+    return np.where(by_flips > least, by_flips, np.minimum(by_flips, by_t))
 
 
 def _t_p(difference: float, left_out: np.ndarray) -> float:
@@ -128,14 +131,15 @@ def _t_p(difference: float, left_out: np.ndarray) -> float:
     return float(2 * stats.t.sf(abs(difference) / error, k - 1)) if error else float(difference == 0)
 
 
-def _flip_ps(resamples: Resamples, sums: np.ndarray, first: list[int], second: list[int]) -> np.ndarray:
-    """p by flips of whole speakers, of each pair."""
+def _flip_ps(resamples: Resamples, sums: np.ndarray, first: list[int], second: list[int]) -> tuple[np.ndarray, float]:
+    """p by flips of whole speakers, of each pair, and the least that random flips can tell; 0 where all are taken."""
     gaps = sums[:, first] - sums[:, second]
     flipped = np.abs(resamples.flipped(gaps))
     # sums of shares differ by rounding alone where they are equal
     reached = (flipped >= np.abs(gaps.sum(0)) - 1e-9).sum(0)
     every = 2**resamples.n_clusters <= resamples.draws
-    return reached / len(flipped) if every else (1 + reached) / (1 + len(flipped))
+    n = len(flipped)
+    return (reached / n, 0.0) if every else ((1 + reached) / (1 + n), 1 / (1 + n))
 
 
 def holm(ps: np.ndarray) -> np.ndarray:
@@ -160,11 +164,11 @@ def _beliefs(posterior: np.ndarray, margin: float) -> tuple[float, float, float]
     return better, 1 - better - worse, worse
 
 
-def times_enough(difference: float, error: float) -> float:
-    """How many times the speakers would be enough to tell the difference in ``POWER`` of all studies."""
+def times_enough(difference: float, error: float, n_pairs: int = 1) -> float:
+    """How many times the speakers would tell the difference in ``POWER`` of all studies of so many pairs."""
     if difference == 0:
         return math.inf
-    z = stats.norm.ppf(1 - ALPHA / 2) + stats.norm.ppf(POWER)
+    z = stats.norm.ppf(1 - ALPHA / (2 * n_pairs)) + stats.norm.ppf(POWER)
     return float((z * error / difference) ** 2)
 
 

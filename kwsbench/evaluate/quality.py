@@ -64,12 +64,15 @@ def contributions(predictions: pd.DataFrame, labels: Sequence[str]) -> Contribut
 
 
 def estimates(seeds: Sequence[Contributions], resamples: Resamples) -> dict[str, Estimate]:
-    """Metric → its mean over seeds with interval; the clips of all seeds are the same, in the same order."""
+    """Metric → its mean over seeds with interval; the clips of all seeds are the same, in the same order.
+
+    ECE has no interval: gaps count as absolute values, so draws of clips always look worse than the clips themselves.
+    """
     sums = np.stack([resamples.sums(seed.columns) for seed in seeds], 1)  # (K, seeds, m)
-    found = {}
-    for name, (start, stop) in seeds[0].metrics.items():
-        found[name] = resamples.estimate(_over_seeds(METRICS[name]), sums[..., start:stop])
-    return found
+    wanted = {name: (_over_seeds(METRICS[name]), slice(*where)) for name, where in seeds[0].metrics.items()}
+    ece, where = wanted.pop("ece")
+    found = resamples.estimates(wanted, sums)
+    return found | {"ece": Estimate(float(ece(sums[..., where].sum(0))), *(float("nan"),) * 3)}
 
 
 def _over_seeds(metric: Statistic) -> Statistic:

@@ -70,12 +70,14 @@ class Comparison:
     def _verdict(self) -> str:
         pair = self.pair
         if absent(pair.p):
-            return f"{points(self.gain)} points; one test speaker, so nothing can be said of other speakers"
+            why = self.before.measured.resamples.why_not if self.before.measured is not None else ""
+            return f"{points(self.gain)} points; no comparison: {why}"
         low, high = (pair.low, pair.high) if pair.a == 1 else (-pair.high, -pair.low)
         worse = pair.worse if pair.a == 1 else pair.better
         word = "no difference shown" if not pair.shown else "better" if self.gain > 0 else "worse"
+        limits = "" if absent(low) else f" [{points(low)}, {points(high)}]"
         return (
-            f"{word}: {points(self.gain)} points [{points(low)}, {points(high)}], {p_in_words(pair.p)}, McNemar "
+            f"{word}: {points(self.gain)} points{limits}, {p_in_words(pair.p)}, McNemar "
             f"{p_in_words(pair.p_mcnemar)}; probability {worse:.2f} of being worse by more than half a point"
         )
 
@@ -93,16 +95,19 @@ def compare_stored(before: str, after: str, margin: float) -> list[Comparison]:
     UserError : no such study or model; models that were tested on different clips; nothing in common.
     """
     first, second = _rows(before), _rows(after)
-    if _named(before) or _named(after):
-        if len(first) > 1 or len(second) > 1:
+    if _parted(before)[1] or _parted(after)[1]:
+        tasks = {row.task for row in first} & {row.task for row in second}
+        first, second = ([row for row in rows if row.task in tasks] for rows in (first, second))
+        if len({row.name for row in first}) > 1 or len({row.name for row in second}) > 1:
             several, some = (before, first) if len(first) > 1 else (after, second)
-            raise UserError(f"{several} has several models", todo=f"name one: {several}:{some[0].name}")
-        pairs = [(first[0], second[0])]
+            raise UserError(f"{several} has several models", todo=f"name one: {_parted(several)[0]}:{some[0].name}")
+        pairs = list(zip(first, second, strict=True))
     else:
         other = {(row.task, row.name): row for row in second}
         pairs = [(row, other[row.task, row.name]) for row in first if (row.task, row.name) in other]
+        pairs = [(one, two) for one, two in pairs if one.measured is not None and two.measured is not None]
     if not pairs:
-        todo = f"name two models: {before}:{first[0].name} {after}:{second[0].name}"
+        todo = "name two models of one task, each as FOLDER:MODEL"
         raise UserError(f"{before} and {after} have no model of one task in common", todo=todo)
     return [_compare(one, two, margin) for one, two in pairs]
 
@@ -122,13 +127,15 @@ def _compare(before: Row, after: Row, margin: float) -> Comparison:
     return Comparison(name, before, after, pair, margin)
 
 
-def _named(given: str) -> bool:
-    return not Path(given).is_dir() and ":" in given
+def _parted(given: str) -> tuple[str, str]:
+    """Folder and name: FOLDER, or FOLDER:MODEL parted at the first colon that has a folder before it."""
+    places = [i for i, letter in enumerate(given) if letter == ":" and Path(given[:i]).is_dir()]
+    return (given[: places[0]], given[places[0] + 1 :]) if places and not Path(given).is_dir() else (given, "")
 
 
 def _rows(given: str) -> list[Row]:
-    """The rows with a result of a study, or the one of a named model."""
-    folder, _, name = given.rpartition(":") if _named(given) else (given, "", "")
+    """The rows of a study, or those of a named model: one a task."""
+    folder, name = _parted(given)
     store = Store(Path(folder))
     rows = gather(store.in_order(), store.predictions)
     found = [row for row in rows if row.name == name] if name else rows

@@ -28,7 +28,7 @@ def detection_table(rows: Sequence[Row]) -> pd.DataFrame:
 
 def curves_of(row: Row) -> list[tuple[str, Curve]]:
     found = detection_of(row)
-    return [*found.keywords.items(), (OVERALL, found.overall)] if found else []
+    return [(OVERALL, found.overall), *found.keywords.items()] if found else []
 
 
 def detection_of(row: Row) -> Detection | None:

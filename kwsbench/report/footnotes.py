@@ -10,7 +10,7 @@ from kwsbench.report.rows import Record, by_task, leaky, synthetic
 from kwsbench.report.wording import plural
 from kwsbench.silence import SILENCE
 
-FEW_SPEAKERS = 20
+FEW_SPEAKERS = 10
 _NAMED = 5
 
 

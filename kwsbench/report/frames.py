@@ -88,4 +88,5 @@ def _named(record: Record, frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _stacked(frames: list[pd.DataFrame]) -> pd.DataFrame:
-    return pd.concat([frame for frame in frames if len(frame)], ignore_index=True) if frames else pd.DataFrame()
+    kept = [frame for frame in frames if len(frame)]
+    return pd.concat(kept, ignore_index=True) if kept else pd.DataFrame()

@@ -67,8 +67,6 @@ def measure_seeds(
     parts = [contributions(seed, labels) for seed in seeds]
     losses = np.mean([part.columns[:, 0] for part in parts], axis=0)
     clips = first[["clip", "fold", "speaker", "label", "predicted"]].assign(correct=right.mean(1), loss=losses)
-    if len(clips) != len(resamples.codes):  # a model that lacks clips is resampled by itself
-        resamples = Resamples(clips["speaker"].to_numpy(), seed=resamples.seed)
     metrics = [score_cell(seed, labels) for seed in seeds]
     detected = [detection(seed, labels) for seed in seeds if set(labels) - {UNKNOWN, SILENCE}]
     by_fold = clips.groupby("fold", sort=False)["correct"].mean()
@@ -114,6 +112,7 @@ def _others(found: dict[str, Any]) -> dict[str, float]:
         f"{name}{suffix}": value
         for name, one in found.items()
         for suffix, value in (("", one.value), ("_low", one.low), ("_high", one.high))
+        if name != "ece" or not suffix
     }
 
 
@@ -131,7 +130,10 @@ def _detected(seeds: Sequence[Detection]) -> dict[str, float]:
     """Equal error rate of all keywords at one threshold, and the mean of each alone; means over seeds."""
     if not seeds:
         return {}
-    alone = [np.mean([curve.equal_error for curve in seed.keywords.values()]) for seed in seeds]
+    alone = [
+        np.mean([curve.equal_error for curve in seed.keywords.values() if curve.n_positives] or [np.nan])
+        for seed in seeds
+    ]
     overall = [seed.overall.equal_error for seed in seeds]
     return {"equal_error": float(np.mean(overall)), "keyword_equal_error": float(np.mean(alone))}
 

@@ -21,6 +21,8 @@ from kwsbench.seeds import derive_seed
 from kwsbench.store import Record
 
 Predictions = Callable[[str], pd.DataFrame]
+Drawn = dict[tuple[object, ...], Resamples]
+"""(task, clips …) → how their speakers are drawn."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def gather(records: Sequence[Record], predictions: Predictions) -> list[Row]:
         known = folds.setdefault(task, [])
         if parts["fold"] not in known:
             known.append(parts["fold"])
-    resamples: dict[tuple[str, str, str], Resamples] = {}
+    resamples: Drawn = {}
     rows = []
     for (corpus, labels, split, *_), group in groups.items():
         task = (corpus, labels, split)
@@ -147,7 +149,7 @@ def _row(
     records: list[Record],
     folds: list[str],
     predictions: Predictions,
-    resamples: dict[tuple[str, str, str], Resamples],
+    resamples: Drawn,
 ) -> Row:
     parts = records[0]["parts"]
     seeds = list(dict.fromkeys(record["parts"]["seed"] for record in records))
@@ -158,10 +160,11 @@ def _row(
         return row
     labels = tuple(next(iter(whole.values()))[0]["label_names"])
     pooled = [_pooled(found, predictions) for found in whole.values()]
-    if task not in resamples:  # all models of a task are resampled alike
-        resamples[task] = Resamples(pooled[0]["speaker"].to_numpy(), seed=derive_seed(*task, "interval"))
+    clips = (task, *pooled[0]["clip"])
+    if clips not in resamples:  # all models of a task are resampled alike, but where clips are lacking
+        resamples[clips] = Resamples(pooled[0]["speaker"].to_numpy(), seed=derive_seed(*task, "interval"))
     fitted = [_temperature(found) for found in whole.values()]
-    measured = measure_seeds(pooled, labels, resamples[task], [t for t in fitted if t is not None])
+    measured = measure_seeds(pooled, labels, resamples[clips], [t for t in fitted if t is not None])
     used = [record for found in whole.values() for record in found]
     trained = {"n_train": round(np.mean([record["task"]["n_train"] for record in used]))}
     counted = {"seeds": len(whole), "folds": len(folds)}

@@ -21,7 +21,7 @@ COLUMNS = (
     *FIRST_COLUMNS, "setting", "folds", "accuracy_without_silence", "accuracy_sd_seeds", "log_loss",
     "worst_speaker_name", *PHASES[1:], "cpu_s", "gpu_s", "synthetic", "split_fingerprint",
     "model_bytes", "int8_accuracy", "int8_bytes", "unknown_heard", "unknown_new",
-    "ties", "macro_f1_low", "macro_f1_high", "log_loss_low", "log_loss_high", "ece", "ece_low", "ece_high",
+    "ties", "macro_f1_low", "macro_f1_high", "log_loss_low", "log_loss_high", "ece",
     "temperature", "log_loss_calibrated", "ece_calibrated", "equal_error", "keyword_equal_error", "worst_tenth",
     "error_speakers", "error_seeds", "error_folds",
 )  # fmt: skip

@@ -26,11 +26,13 @@ class Verdict:
     ----------
     rows : those models, in the recipe's order; ``Pair.a`` and ``Pair.b`` point into them.
     pairs : every two of them. letters : of each; who share one are not shown to differ.
+    left_out : names of models that were tested on other clips.
     """
 
     rows: tuple[Row, ...]
     pairs: tuple[Pair, ...]
     letters: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
 
     @property
     def best(self) -> int:
@@ -43,20 +45,23 @@ class Verdict:
 
 
 def verdicts(rows: Sequence[Row]) -> dict[tuple[str, str, str], Verdict]:
-    """Of each task, in order; a model with other clips than the task's first is left out."""
+    """Of each task, in order; a model with other clips than most of the task's are left out."""
     found = {}
     for task in dict.fromkeys(row.task for row in rows):
         own = [row for row in rows if row.task == task and row.measured is not None]
-        alike = tuple(row for row in own if _clips(row) == _clips(own[0]))
+        tested = [_clips(row) for row in own]
+        usual = max(tested, key=tested.count, default=())
+        alike = tuple(row for row, clips in zip(own, tested, strict=True) if clips == usual)
         if alike and alike[0].measured is not None:
             correct = np.stack([row.measured.clips["correct"].to_numpy() for row in alike if row.measured], 1)
+            left_out = tuple(row.name for row in own if row not in alike)
             pairs = tuple(compare_pairs(correct, alike[0].measured.resamples))
-            found[task] = Verdict(alike, pairs, tuple(tie_letters(len(alike), pairs)))
+            found[task] = Verdict(alike, pairs, tuple(tie_letters(len(alike), pairs)), left_out)
     return found
 
 
-def _clips(row: Row) -> list[str]:
-    return row.measured.clips["clip"].tolist() if row.measured is not None else []
+def _clips(row: Row) -> tuple[str, ...]:
+    return tuple(row.measured.clips["clip"]) if row.measured is not None else ()
 
 
 def pair_table(found: Mapping[tuple[str, str, str], Verdict]) -> pd.DataFrame:
@@ -74,19 +79,21 @@ def pair_table(found: Mapping[tuple[str, str, str], Verdict]) -> pd.DataFrame:
 def in_words(verdict: Verdict) -> list[str]:
     """The answer, a sentence or two at a time: who is best, who is not told from it, who comes after."""
     best = verdict.rows[verdict.best]
+    others = [f"Tested on other clips, and not compared: {_listed(verdict.left_out)}."] if verdict.left_out else []
     if len(verdict.rows) == 1:
-        return [_leader(best, "The only model is")]
+        return [_leader(best, "The only model is"), *others]
     against = {i: verdict.pair(verdict.best, i) for i in range(len(verdict.rows)) if i != verdict.best}
     tied = [i for i, pair in against.items() if not pair.shown]
     after = sorted((i for i, pair in against.items() if pair.shown), key=lambda i: against[i].difference)
     if math.isnan(next(iter(against.values())).p):
-        return [_leader(best, "Highest accuracy:"), "One test speaker: nothing can be said of other speakers."]
+        why = best.measured.resamples.why_not if best.measured is not None else ""
+        return [_leader(best, "Highest accuracy:"), f"No comparison: {why}.", *others]
     said = [_leader(best, "Best:" if not tied else "Highest accuracy, but not shown to be the best:")]
     if tied:
         said.append(_ties(verdict, sorted(tied, key=lambda i: against[i].difference)))
     if after:
         said.append(_next(verdict, after))
-    return said
+    return [*said, *others]
 
 
 def _leader(row: Row, lead: str) -> str:
@@ -103,9 +110,12 @@ def _ties(verdict: Verdict, tied: Sequence[int]) -> str:
     nearest = verdict.pair(verdict.best, tied[0])
     named = [verdict.rows[i].name for i in tied]
     text = f"No difference is shown from {_listed(named)}; {named[0]} makes {gap_in_words(nearest)}."
-    here = verdict.rows[verdict.best].values["n_test_speakers"]
-    if nearest.difference > 0 and nearest.speakers > here:
-        text += f" A difference of that size would take about {count(_round_up(nearest.speakers))} speakers to show."
+    here = verdict.rows[verdict.best].values
+    by_name = here["n_test_speakers"] > 0
+    enough, now = (nearest.speakers, here["n_test_speakers"]) if by_name else (nearest.clips, here["n_test"])
+    if nearest.difference > 0 and now < enough < math.inf:
+        what = f"{count(_round_up(enough))} {'speakers' if by_name else 'clips'}"
+        text += f" A difference of that size would take about {what} to show."
     return text
 
 

@@ -44,7 +44,7 @@ def test_one_model_and_one_speaker(made):
     for name, table in made.tables.items():
         made.tables[name] = table.assign(speaker="ann")
     said = in_words(verdict_of(made))
-    assert said[1].startswith("One test speaker")
+    assert said[1].startswith("No comparison: one test speaker")
 
 
 def test_models_that_failed_are_left_out(made):
@@ -78,8 +78,10 @@ def test_a_model_with_other_clips_is_not_compared(made):
     made.add("b")
     cell = made.records[1]["cell"]
     made.tables[cell] = made.tables[cell].iloc[:100]
-    assert [row.name for row in verdict_of(made).rows] == ["a"]
-    assert pair_table({("x", "y", "z"): verdict_of(made)}).empty
+    made.add("c", 0.5)
+    verdict = verdict_of(made)
+    assert [row.name for row in verdict.rows] == ["a", "c"] and len(pair_table({("x", "y", "z"): verdict})) == 1
+    assert in_words(verdict)[-1] == "Tested on other clips, and not compared: b."
 
 
 @pytest.mark.parametrize(("share", "text"), [(0.0123, "+1.2"), (-0.003, "−0.3"), (0.0001, "0.0"), (-0.0, "0.0")])

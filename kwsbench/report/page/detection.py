@@ -35,7 +35,7 @@ def detection_section(rows: Sequence[Row], colours: dict[str, int]) -> Markup | 
             "div",
             tag("figure", tag("figcaption", "Misses against false alarms (DET)"), drawing, class_="card"),
             _equal_errors([row for row, _ in spotting], colours),
-            class_="charts",
+            class_="charts wide",
         ),
     )
 
@@ -73,11 +73,10 @@ def _det_axis(start: float, stop: float) -> Axis:
 
 
 def _det_line(row: Row, found: Detection, x: Axis, y: Axis, colour: int) -> Markup:
-    """The curve within the axes; beyond them it goes along their ends."""
+    """The curve as far as it lies within the axes."""
     alarm, miss = found.overall.deviates
-    points = [
-        (x.at(min(max(a, x.low), x.high)), y.at(min(max(b, y.low), y.high))) for a, b in zip(alarm, miss, strict=True)
-    ]
+    inside = (alarm >= x.low) & (alarm <= x.high) & (miss >= y.low) & (miss <= y.high)
+    points = [(x.at(float(a)), y.at(float(b))) for a, b in zip(alarm[inside], miss[inside], strict=True)]
     kept = [p for i, p in enumerate(points) if i == 0 or math.dist(p, points[i - 1]) > 0.3]
     line = " ".join(f"{a:.1f},{b:.1f}" for a, b in kept)
     told = tag("title", f"{row.name}: equal error {percent(found.overall.equal_error)} %")

@@ -209,6 +209,7 @@ def _labels(points: Sequence[Point], x: Axis, y: Axis) -> list[tuple[float, floa
             for start, stop, other in placed
         ):
             baseline += 4
+        baseline = min(baseline, y.start - 4)
         placed.append((left_end, left_end + length, baseline))
         found[i] = (px + 10 if right else px - 10, baseline, "start" if right else "end")
     return [found[i] for i in range(len(points))]

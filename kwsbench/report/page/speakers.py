@@ -35,7 +35,7 @@ def _strip(row: Row, colour: int) -> Markup | None:
     room = (height - 28) / max(int(above.max()), 6)
     dots = [
         tag("circle", tag("title", f"{speaker}: {percent(share)} % of {clips} clips"),
-            cx=f"{x.at(share):.1f}", cy=f"{height - 22 - n * room:.1f}", r=2.6, class_="dot")
+            cx=f"{x.at(share):.1f}", cy=f"{height - 22 - n * room:.1f}", r=2.6, class_="speck")
         for speaker, share, clips, n in zip(found["speaker"], at, found["clips"], above, strict=True)
     ]  # fmt: skip
     worst = row.values["worst_tenth"]

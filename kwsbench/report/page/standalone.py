@@ -9,7 +9,7 @@ from kwsbench.errors import UserError
 from kwsbench.report.page.figures import COLOURS
 
 _FIGURE = re.compile(r'<figcaption>(?P<told>.*?)</figcaption>(?P<svg><svg [^>]*class="chart.*?</svg>)', re.DOTALL)
-_DRAWN = ("grid", "tick", "axis", "name", "dot", "value", "whisker", "error", "curve", "front", "kept", "band")
+_DRAWN = ("grid", "tick", "axis", "name", "dot", "speck", "value", "whisker", "error", "curve", "front", "kept", "band")
 _MIX = re.compile(r"fill: color-mix\(in srgb, (?P<colour>[^ ]+) (?P<share>\d+)%, transparent\)")
 
 
