@@ -55,17 +55,15 @@ def _det_chart(spotting: Sequence[tuple[Row, Detection]], colours: dict[str, int
         tag("text", "misses, % of keyword clips", x=14, y=(y.start + y.stop) / 2, text_anchor="middle", class_="axis",
             transform=f"rotate(-90 14 {(y.start + y.stop) / 2:.0f})"),
         lines,
-        [_key(row, colours[row.name], 26 + 18 * i) for i, (row, _) in enumerate(spotting)],
+        [_key(row, colours[row.name], y.start - 12 - 18 * i) for i, (row, _) in enumerate(spotting[::-1])],
         viewBox=f"0 0 {_WIDTH} {_HEIGHT}", class_="chart", role="img",
     )  # fmt: skip
 
 
 def _key(row: Row, colour: int, y: float) -> Markup:
-    """The name of a line, in the upper right corner, where no line of use is."""
-    swatch = tag("rect", x=_WIDTH - 36, y=y - 9, width=10, height=10, rx=3, class_="value")
-    return tag(
-        "g", swatch, tag("text", row.name, x=_WIDTH - 42, y=y, text_anchor="end", class_="name"), class_=f"c{colour}"
-    )
+    """The name of a line, in the lower left corner, where few lines come."""
+    swatch = tag("rect", x=72, y=y - 9, width=10, height=10, rx=3, class_="value")
+    return tag("g", swatch, tag("text", row.name, x=88, y=y, class_="name"), class_=f"c{colour}")
 
 
 def _det_axis(start: float, stop: float) -> Axis:
