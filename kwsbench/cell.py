@@ -1,4 +1,4 @@
-"""One cell from start to end: corpus → split → task → clips → fit → scores → metrics, and scores of corrupted clips.
+"""One cell from start to end: corpus → split → task → clips → fit → scores → metrics, and what else is asked for.
 
 ``plan_folds`` reads as far as the task, for the run that must know which cells are missing; ``run_cell`` goes all the
 way and is what a worker calls, in a process of its own.
@@ -7,7 +7,7 @@ way and is what a worker calls, in a process of its own.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from numbers import Integral
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from kwsbench.clips import Clips
     from kwsbench.corpora import Corpus
-    from kwsbench.corruptions import Corruption
+    from kwsbench.corruptions import Corruption, NoiseBank
     from kwsbench.labels import Task
     from kwsbench.models import FitLog, Model
     from kwsbench.recordings import Recordings
     from kwsbench.splits import Split
+    from kwsbench.streaming import Script
     from kwsbench.study import Cell
 
 
@@ -61,13 +61,14 @@ class Timings:
 class Outcome:
     """What ``run_cell`` brings home: the parts of a record that the cell itself knows, predictions, and the model.
 
-    ``robustness`` holds its answers to corrupted test clips where the cell asks for them: see ``robustness.answers``.
+    ``beside`` holds what the store keeps beside the predictions where the cell asks for it, by kind: "robustness", see
+    ``robustness.answers``; "windows" and "events", see ``streaming.listened``.
     """
 
     record: dict[str, Any]
     predictions: pd.DataFrame
     model: Model
-    robustness: pd.DataFrame | None = None
+    beside: dict[str, pd.DataFrame] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -132,17 +133,38 @@ def corruptions_of(cell: Cell, fold: Split, sound: Sound) -> tuple[list[Corrupti
 
     Noise recordings are those held out for the test.
     """
-    from kwsbench.corruptions import Corruptions, NoiseBank
+    from kwsbench.corruptions import Corruptions
     from kwsbench.robustness import possible
-    from kwsbench.silence import noise_sides
 
     if not cell.robustness:
         return [], []
-    held_out = noise_sides(_noise_sizes(sound), _labels_seed(cell, fold))["test"]
-    names = [_noise_clip(Path(path)) for path in held_out]
-    bank = NoiseBank([(sound.recordings.samples(name), int(sound.recordings.table.rate[name])) for name in names])
     seed = derive_seed(cell.study_seed, cell.corpus, fold.name, "robustness")
-    return possible(Corruptions(**cell.robustness), bank, seed)
+    return possible(Corruptions(**cell.robustness), _held_out(cell, fold, sound), seed)
+
+
+def script_of(cell: Cell, fold: Split, task: Task, sound: Sound) -> Script | None:
+    """What is said in the streams that the cell listens to, the same for every model of a task; None: it asks for none.
+
+    Words and noise are those of the test side.
+    """
+    from kwsbench.streaming import script
+    from kwsbench.timeline import Streaming
+
+    if not cell.streaming:
+        return None
+    seed = derive_seed(cell.study_seed, cell.corpus, fold.name, "streaming")
+    rows = task.rows[task.rows["side"] == "test"]
+    return script(Streaming(**cell.streaming), rows, sound.recordings, _held_out(cell, fold, sound), seed)
+
+
+def _held_out(cell: Cell, fold: Split, sound: Sound) -> NoiseBank:
+    """The noise recordings of the test side."""
+    from kwsbench.corruptions import NoiseBank
+    from kwsbench.silence import noise_sides
+
+    paths = noise_sides(_noise_sizes(sound), _labels_seed(cell, fold))["test"]
+    names = [_noise_clip(Path(path)) for path in paths]
+    return NoiseBank([(sound.recordings.samples(name), int(sound.recordings.table.rate[name])) for name in names])
 
 
 def _noise_sizes(sound: Sound) -> dict[str, tuple[int, int]]:
@@ -185,7 +207,6 @@ def run_cell(
     from kwsbench.features import Frontend
     from kwsbench.labels import UNKNOWN
     from kwsbench.models import FitContext, FitLog, model_class
-    from kwsbench.robustness import answers, shares_right
 
     timings = Timings()
     with timings.phase("read_s"):
@@ -193,6 +214,7 @@ def run_cell(
         fold = next(fold for fold in plan_folds(cell, sound) if fold.name == cell.fold)
         task = label_fold(cell, fold, sound)
         corruptions, notes = corruptions_of(cell, fold, sound)
+        said = script_of(cell, fold, task, sound)
 
     kind: Any = model_class(cell.model)
     frontend = Frontend(**{**kind.frontend, **cell.frontend})
@@ -226,20 +248,17 @@ def run_cell(
     with timings.phase("calibrate_s"):
         fitted = _temperature(model, task, validation)
 
-    predictions = as_predictions(task, test, scores)
-    heard = None
-    if corruptions:
-
-        def answer(clips: Clips) -> pd.Series:
-            return as_predictions(task, clips, _proper(model.scores(clips), scores.shape))["predicted"]
-
-        with timings.phase("robustness_s"):
-            heard = answers(test, corruptions, answer, work or places.cache, progress)
-    record = describe(cell, fold, task, sound, log)
+    predictions, names = as_predictions(task, test, scores), list(task.labels)
+    scratch = work or places.cache
+    asked, beside = _beyond_the_test(
+        model, task, test, predictions, corruptions, said, fitted, scratch, timings, progress
+    )
+    record = describe(cell, fold, task, sound, log) | asked
+    record["task"]["notes"] += notes
     record |= {
         "cost": _cost(model, test),
         "temperature": fitted,
-        "metrics": score_cell(predictions, list(task.labels)),
+        "metrics": score_cell(predictions, names),
         "timings": {**timings.seconds, "total_s": sum(timings.seconds.values())},
         "ms_per_clip": 1000 * timings.seconds["score_s"] / max(len(test), 1),
         "frontend": {"kind": frontend.kind, "shape": [frontend.n_frames, frontend.n_dims], "rate": frontend.rate},
@@ -251,12 +270,50 @@ def run_cell(
         record["rejection"] = rejection(rejected, test.rows["word"].to_numpy(object)[unknown], trained)
     if hasattr(model, "int8_scores"):
         rounded, size = model.int8_scores(validation, test)
-        found = as_predictions(task, test, _proper(rounded, scores.shape))
-        record["int8"] = {"accuracy": float((found["label"] == found["predicted"]).mean()), "bytes": size}
-    if heard is not None:
-        record["robustness"] = shares_right(heard, predictions.set_index("clip")["label"])
-        record["task"]["notes"] += notes
-    return Outcome(record, predictions, model, heard)
+        in_int8 = as_predictions(task, test, _proper(rounded, scores.shape))
+        record["int8"] = {"accuracy": float((in_int8["label"] == in_int8["predicted"]).mean()), "bytes": size}
+    return Outcome(record, predictions, model, beside)
+
+
+def _beyond_the_test(
+    model: Model,
+    task: Task,
+    test: Any,
+    predictions: pd.DataFrame,
+    corruptions: Sequence[Corruption],
+    said: Script | None,
+    temperature: float,
+    scratch: Path,
+    timings: Timings,
+    progress: Progress,
+) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
+    """What else a recipe asks of the fitted model: parts of the record, and tables that are kept beside it.
+
+    Posteriors in a stream are those of scores divided by the temperature, for scores of whole clips are far too sure.
+    """
+    from kwsbench.robustness import answers, shares_right
+    from kwsbench.streaming import as_posteriors, listened, summary
+
+    def heard(clips: Any) -> pd.DataFrame:
+        return as_predictions(task, clips, _proper(model.scores(clips), (len(clips), len(task.target_label))))
+
+    def posteriors(clips: Any) -> np.ndarray:
+        return as_posteriors(heard(clips)[names].to_numpy(dtype=float) / (temperature if temperature > 0 else 1.0))
+
+    names = list(task.labels)
+    asked: dict[str, Any] = {}
+    beside: dict[str, pd.DataFrame] = {}
+    if corruptions:
+        with timings.phase("robustness_s"):
+            found = answers(test, corruptions, lambda clips: heard(clips)["predicted"], scratch, progress)
+        beside["robustness"] = found
+        asked["robustness"] = shares_right(found, predictions.set_index("clip")["label"])
+    if said is not None:
+        with timings.phase("streaming_s"):
+            windows, events = listened(test, said, posteriors, names, scratch, progress)
+            asked["streaming"] = summary(windows, events, names, said, test.frontend.seconds)
+        beside |= {"windows": windows, "events": events}
+    return asked, beside
 
 
 def _temperature(model: Model, task: Task, validation: Any) -> float:

@@ -82,7 +82,7 @@ def say_report(store: "Store", name: str, recipe: dict[str, Any], records: "list
         store.write(file, content)
         written.append(file)
 
-    found = write_report(name, recipe, records, store.predictions, write, store.robustness)
+    found = write_report(name, recipe, records, store.predictions, write, store.beside)
     terminal_report(found, sys.stdout)
     typer.echo(f"\nwritten: {store.folder}/{', '.join(written)}")
 

@@ -322,18 +322,30 @@ class Clips:
 
     def through(self, **changes: object) -> Clips:
         """The same clips through the frontend with some settings changed."""
-        other = Clips.__new__(Clips)
-        other.rows, other.side, other.labels = self.rows, self.side, self.labels
+        other = self._fresh()
         other.frontend = replace(self.frontend, **changes)  # type: ignore[arg-type]
-        other._recordings, other._cache, other._noise = self._recordings, self._cache, self._noise
         other._statistics = None if self._statistics is None else self._statistics.through(**changes)
-        other._progress, other._corruption = self._progress, self._corruption
+        return other
+
+    def _fresh(self) -> Clips:
+        """The same clips with nothing computed yet."""
+        other = Clips.__new__(Clips)
+        other.rows, other.side, other.labels, other.frontend = self.rows, self.side, self.labels, self.frontend
+        other._recordings, other._cache, other._noise = self._recordings, self._cache, self._noise
+        other._statistics, other._progress, other._corruption = self._statistics, self._progress, self._corruption
         return other
 
     def corrupted(self, corruption: Corruption, cache: Path) -> Clips:
         """The same clips heard through a corruption; what is computed of them goes to a ``cache`` of their own."""
         other = self.through()
         other._corruption, other._cache = corruption, cache
+        return other
+
+    def elsewhere(self, rows: pd.DataFrame, recordings: Recordings, cache: Path) -> Clips:
+        """Clips of other recordings, seen as those of this side are; what is computed of them goes to ``cache``."""
+        other = self._fresh()
+        other.rows, other._recordings, other._cache = rows, recordings, cache
+        other._noise, other._progress = (), silent
         return other
 
     def take(self, index: np.ndarray) -> Clips:

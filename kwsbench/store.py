@@ -4,11 +4,14 @@
     table.csv  table.md          one row per (corpus, split, labels, model, setting)
     pairs.csv                    one row per two of them: difference, interval, p
     robustness.csv               one line per such row, corruption and level, where a recipe asks for robustness
+    streaming.csv                one line per such row, where a recipe asks for streaming
     report.html                  one self-contained page
     splits/<fingerprint>.csv     clip, word, label, speaker, side of a task
     cells/<cell>.json            settings, key and its parts, timings, environment, status, traceback if failed
     predictions/<cell>.parquet   clip, speaker, label, predicted, then one score column a label
     predictions/<cell>.robustness.parquet    clip, condition, level, predicted, where a recipe asks for robustness
+    predictions/<cell>.windows.parquet       a line per window of a stream, and
+    predictions/<cell>.events.parquet        a line per word in it, where a recipe asks for streaming
     models/<cell>/               weights, kept on request
     .work/<cell>/                checkpoints of a cell that is not finished
 
@@ -24,7 +27,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -151,8 +154,7 @@ class Store:
         if record is None or record["status"] != "ok" or record["key"] != key:
             return False
         whole = {self.predictions_path(cell): record["predictions_sha256"]}
-        if "robustness_sha256" in record:
-            whole[self.robustness_path(cell)] = record["robustness_sha256"]
+        whole |= {self.beside_path(cell, kind): found for kind, found in record.get("beside_sha256", {}).items()}
         return all(
             path.exists() and hashlib.sha256(path.read_bytes()).hexdigest() == found for path, found in whole.items()
         )
@@ -173,15 +175,15 @@ class Store:
     def predictions(self, cell: str) -> pd.DataFrame:
         return _parquet(self.predictions_path(cell))
 
-    def robustness_path(self, cell: str) -> Path:
-        return self.folder / "predictions" / f"{cell}.robustness.parquet"
+    def beside_path(self, cell: str, kind: str) -> Path:
+        return self.folder / "predictions" / f"{cell}.{kind}.parquet"
 
-    def put_robustness(self, cell: str, table: pd.DataFrame) -> str:
-        """Keep ``clip, condition, level, predicted`` of corrupted clips; returns the file's SHA-256."""
-        return _put_table(self.robustness_path(cell), table)
+    def put_beside(self, cell: str, tables: Mapping[str, pd.DataFrame]) -> dict[str, str]:
+        """Keep what a cell found beside its predictions, by kind; returns the files' SHA-256, for its record."""
+        return {kind: _put_table(self.beside_path(cell, kind), table) for kind, table in tables.items()}
 
-    def robustness(self, cell: str) -> pd.DataFrame:
-        return _parquet(self.robustness_path(cell))
+    def beside(self, cell: str, kind: str) -> pd.DataFrame:
+        return _parquet(self.beside_path(cell, kind))
 
     # -- the rest --------------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from kwsbench.recipe import Entry, Recipe, combinations
+from kwsbench.recipe.form import asked_for
 from kwsbench.recipe.settings import frozen
 from kwsbench.seeds import derive_seed
 
@@ -35,6 +36,7 @@ class Cell:
     limits : ``cell_minutes``, ``memory_mb``, ``bad_share``, see ``recipe.Limits``; part of no key.
     fold : name of the split among those that the split's settings make, set by ``with_fold``.
     robustness : settings of the corrupted test clips that the model is scored on too; empty: none, and part of no key.
+    streaming : settings of the streams that the model listens to; empty: none, and part of no key.
     """
 
     study_seed: int
@@ -52,6 +54,7 @@ class Cell:
     limits: Mapping[str, Any]
     fold: str = ""
     robustness: Mapping[str, Any] = field(default_factory=dict)
+    streaming: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         # JSON has no tuples: lists become tuples, as models expect them and as equality needs
@@ -65,9 +68,9 @@ class Cell:
     @property
     def parts(self) -> dict[str, Any]:
         """All that the result depends on, JSON-able; neither limits, nor the entry's name, nor the other cells."""
-        found = {name: value for name, value in asdict(self).items() if name not in ("entry", "setting", "limits")}
-        if not found["robustness"]:
-            del found["robustness"]
+        found = asked_for(
+            {name: one for name, one in asdict(self).items() if name not in ("entry", "setting", "limits")}
+        )
         for part, late in LATE.items():  # where they say nothing, the same cell as before there were these settings
             found[part] = {name: value for name, value in found[part].items() if late.get(name, ...) != value}
         return found
@@ -145,6 +148,7 @@ def expand(recipe: Recipe) -> Study:
             seed=seed,
             limits={**asdict(recipe.limits), **entry.limits},
             robustness=recipe.robustness,
+            streaming=recipe.streaming,
         )
         for (corpus, corpus_settings), split, labels in tasks
         for entry in recipe.models.values()

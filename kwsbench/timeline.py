@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,68 @@ from kwsbench.seeds import derive_seed
 
 VERSION = 1
 EVENT_COLUMNS = ["word", "label", "speaker", "start", "stop", "snr_db"]
+LONG, SHORT = "long", "short"
+SHORT_SECONDS, SHORT_KEYWORDS = 1200.0, 50  # as MLPerf Tiny's streaming wake word has it
+LONGEST_HOURS = 24.0  # a stream is in memory whole
+
+
+@dataclass(frozen=True)
+class Streaming:
+    """The streams that a trained model listens to, and how it is listened to.
+
+    Attributes
+    ----------
+    hours : of the long stream.
+    hop_s : seconds from a window to the next; windows are as long as the model's clips.
+    words_an_hour : clips of the test side in it, keywords and others.
+    keyword_share : of them that are keywords; the others are the test side's unknown words.
+    snr_db : lowest and highest ratio of a clip's power to that of the background, in decibels.
+    smoothed : posteriors are means over so many windows.
+    refractory_s : seconds after a detection without another.
+    tolerance_s : seconds after the end of a keyword in which it may still be detected.
+    """
+
+    hours: float = 1.0
+    hop_s: float = 0.1
+    words_an_hour: float = 600.0
+    keyword_share: float = 0.5
+    snr_db: tuple[float, float] = (5.0, 20.0)
+    smoothed: int = 3
+    refractory_s: float = 1.0
+    tolerance_s: float = 0.5
+
+    def __post_init__(self) -> None:
+        for name, good, want in (
+            ("hours", 0.01 <= self.hours <= LONGEST_HOURS, f"from 0.01 to {LONGEST_HOURS:g}"),
+            ("hop_s", 0.01 <= self.hop_s <= 1, "from 0.01 to 1"),
+            ("words_an_hour", self.words_an_hour > 0, "more than 0"),
+            ("keyword_share", 0 < self.keyword_share <= 1, "more than 0, at most 1"),
+            ("smoothed", self.smoothed >= 1, "1 or more"),
+            ("refractory_s", self.refractory_s >= 0, "0 or more"),
+            ("tolerance_s", self.tolerance_s >= 0, "0 or more"),
+        ):
+            if not good:
+                raise UserError(f"{name} {getattr(self, name):g}: expected {want}")
+        if self.snr_db[0] > self.snr_db[1]:
+            raise UserError(f"snr_db [{self.snr_db[0]:g}, {self.snr_db[1]:g}]: expected the lower ratio first")
+        if not self.forms[0].n_keywords:
+            raise UserError("no keyword is said in the stream", todo="raise hours, words_an_hour or keyword_share")
+
+    @property
+    def forms(self) -> tuple[Form, Form]:
+        """The long stream and the short one."""
+        words, others = self.hours * self.words_an_hour, self.words_an_hour * (1 - self.keyword_share) / 3600
+        long = Form(LONG, 3600 * self.hours, round(words * self.keyword_share), round(3600 * self.hours * others))
+        return long, Form(SHORT, SHORT_SECONDS, SHORT_KEYWORDS, round(SHORT_SECONDS * others))
+
+
+class Form(NamedTuple):
+    """A stream as it is asked for: how long it is, and how many keywords and other words are said."""
+
+    name: str
+    seconds: float
+    n_keywords: int
+    n_others: int
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,11 @@ import sys
 import textwrap
 from pathlib import Path
 
-from kwsbench.cell import Places, corruptions_of, label_fold, plan_folds, read_corpus
+import numpy as np
+
+from kwsbench.cell import Places, corruptions_of, label_fold, plan_folds, read_corpus, script_of
+from kwsbench.clips import Clips
+from kwsbench.features import Frontend
 from kwsbench.recipe import load_recipe
 from kwsbench.study import expand
 
@@ -60,3 +64,42 @@ def test_every_cell_of_a_task_hears_the_same_corrupted_clips(tone_tree, tmp_path
     assert heard and rate == 16000 and len(noise) == 5 * 16000
     assert not any((sound.recordings.samples(name) == noise).all() for name in heard)
     assert corruptions_of(cells[0], folds[1], sound)[0][0].seed != found[0][0].seed
+
+
+def test_every_cell_of_a_task_listens_to_the_same_streams(tone_tree, tmp_path):
+    """Whatever its model, settings, frontend, training labels and seed; words and noise are the test side's alone."""
+    text = (
+        "corpora: speech_commands_v0.01\nsplits: {scheme: speakers, folds: 2}\nseeds: 2\n"
+        "labels: {scheme: keywords, keywords: [yes, no]}\n"
+        "models:\n  light_cnn: {epochs: [1, 2]}\n  gmm_hmm: {frontend: {rate: 8000}, labels: {unknown: words}}\n"
+    )
+    plain, asking = tmp_path / "plain.yaml", tmp_path / "asking.yaml"
+    plain.write_text(text)
+    asking.write_text(text + "streaming: {hours: 0.05}\n")
+    cells = expand(load_recipe(asking)).cells
+    sound = read_corpus(cells[0], Places(tone_tree.parent, tmp_path / "cache"))
+    folds = plan_folds(cells[0], sound)
+    none = expand(load_recipe(plain)).cells[0]
+    assert script_of(none, folds[0], label_fold(none, folds[0], sound), sound) is None
+    found = []
+    for cell in (one.with_fold(folds[0].name) for one in cells):
+        task = label_fold(cell, folds[0], sound)
+        said = script_of(cell, folds[0], task, sound)
+        frontend = Frontend(rate=cell.frontend["rate"])
+        test = Clips(task, "test", frontend, sound.recordings, tmp_path / "clips")
+        found.append([said.timeline(form, test) for form in said.asked.forms])
+    assert len(found) == 6
+    for other in found:
+        for one, first in zip(other, found[0], strict=True):
+            assert np.array_equal(one.waveform, first.waveform) and one.events.equals(first.events)
+            assert one.rate == 16000
+    long, short = found[0]
+    assert len(long.waveform) == 180 * 16000 and len(short.waveform) == 1200 * 16000
+    assert (long.events["label"] != "unknown").sum() == 15 and (short.events["label"] != "unknown").sum() == 50
+    held_out = set(task.rows["speaker"][task.rows["side"] == "test"])
+    assert set(long.events["speaker"]) | set(short.events["speaker"]) <= held_out
+    heard = [f"_noise_/{Path(path).name}" for path in label_fold(cells[0], folds[0], sound).noise]
+    ((noise, _),) = said.bank.recordings
+    assert heard and not any((sound.recordings.samples(name) == noise).all() for name in heard)
+    other = script_of(cells[0], folds[1], label_fold(cells[0], folds[1], sound), sound)
+    assert other.seed != said.seed

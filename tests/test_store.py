@@ -48,15 +48,15 @@ def test_a_failure_is_never_a_result(tmp_path):
     assert not store.has("cell", "k")
 
 
-def test_answers_to_corrupted_clips_are_part_of_a_result_that_names_them(tmp_path):
+def test_what_is_kept_beside_predictions_is_part_of_a_result_that_names_it(tmp_path):
     store = Store(tmp_path)
     found = pd.DataFrame({"clip": ["a"], "condition": ["pink"], "level": [5.0], "predicted": ["yes"]})
     whole = {"predictions_sha256": store.put_predictions("cell", predictions())}
-    whole["robustness_sha256"] = store.put_robustness("cell", found)
+    whole["beside_sha256"] = store.put_beside("cell", {"robustness": found})
     store.put_record("cell", {"status": "ok", "key": "k", **whole})
-    pd.testing.assert_frame_equal(store.robustness("cell"), found, check_dtype=False)
+    pd.testing.assert_frame_equal(store.beside("cell", "robustness"), found, check_dtype=False)
     assert store.has("cell", "k")
-    store.robustness_path("cell").unlink()
+    store.beside_path("cell", "robustness").unlink()
     assert not store.has("cell", "k")
 
 

@@ -105,6 +105,7 @@ CHANGES = {
     "seed": 7,
     "fold": "speakers/1-of-5",
     "robustness": {"snr_db": [0.0]},
+    "streaming": {"hours": 2.0},
 }
 
 
@@ -135,10 +136,18 @@ def test_where_no_word_is_kept_out_the_key_is_that_from_before_there_was_the_set
     assert without.key("t", "r", {}) != cell.key("t", "r", {}) and without.labels_name == f"kws12+{late}"
 
 
-def test_where_no_clip_is_corrupted_the_key_is_that_from_before_there_was_the_block(folder, base):
+@pytest.mark.parametrize("block", ["robustness", "streaming"])
+def test_where_a_block_is_not_asked_for_the_key_is_that_from_before_there_was_the_block(folder, base, block):
     cell = base.cells[0]
-    assert cell.robustness == {} and "robustness" not in cell.parts
-    assert "robustness" not in base.resolved
+    assert getattr(cell, block) == {} and block not in cell.parts and block not in base.resolved
+    asked = study(folder, {**BASE, block: "standard"})
+    assert asked.cells[0].parts == cell.parts | {block: getattr(asked.cells[0], block)}
+    assert asked.resolved[block] and asked.cells[0].derived_seed("fit") == cell.derived_seed("fit")
+    assert asked.cells[0].key("t", "r", {}) != cell.key("t", "r", {})
+
+
+def test_what_a_block_asks_for_travels_in_the_cell(folder, base):
+    cell = base.cells[0]
     asked = study(folder, {**BASE, "robustness": {"snr_db": [5]}})
     assert asked.cells[0].parts == cell.parts | {"robustness": asked.cells[0].robustness}
     assert asked.cells[0].robustness["snr_db"] == (5.0,) and asked.cells[0].robustness["telephone"] is True

@@ -113,6 +113,26 @@ class Sweep:
         """float (points,)."""
         return self.false_alarms / self.hours
 
+    def threshold_at(self, alarms_an_hour: float) -> float:
+        """The threshold with the most hits of those with no more false alarms; of several the highest; +inf: none."""
+        most = round(alarms_an_hour * self.hours, 9)
+        return float(self.thresholds[np.where(self.false_alarms <= most, self.hits, -1).argmax()])
+
+
+def pooled(sweeps: Sequence[Sweep]) -> Sweep:
+    """Several streams as one, each listened to at the same threshold; as far as every sweep goes."""
+    lowest = max(one.thresholds[-1] for one in sweeps)
+    every = np.unique(np.concatenate([one.thresholds for one in sweeps]))[::-1]
+    thresholds = every[every >= lowest]
+    places = [np.searchsorted(-one.thresholds, -thresholds, side="right") - 1 for one in sweeps]
+    hits, alarms = (
+        np.sum([getattr(one, name)[at] for one, at in zip(sweeps, places, strict=True)], axis=0)
+        for name in ("hits", "false_alarms")
+    )
+    n_events, hours = sum(one.n_events for one in sweeps), sum(one.hours for one in sweeps)
+    at_alarms = rejection_at(shares(n_events - hits, n_events), alarms, hours)
+    return Sweep(thresholds, hits, alarms, n_events, hours, at_alarms)
+
 
 def streaming(
     posteriors: np.ndarray, labels: Sequence[str], events: pd.DataFrame, how: Listener, most_an_hour: float = 60.0

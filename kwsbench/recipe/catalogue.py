@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from kwsbench.errors import UserError
-from kwsbench.recipe.form import Limits
+from kwsbench.recipe.form import ASKED, Limits
 from kwsbench.recipe.settings import Setting, settings_of
 from kwsbench.recipe.source import nearest
 
@@ -67,14 +67,16 @@ class Catalogue:
         return settings_of(self.frontend_class)
 
     @cached_property
-    def corruptions_class(self) -> type:
+    def asked_classes(self) -> dict[str, type]:
+        """The class of the settings of each block of ``ASKED``."""
         from kwsbench.corruptions import Corruptions
+        from kwsbench.timeline import Streaming
 
-        return Corruptions
+        return dict(zip(ASKED, (Corruptions, Streaming), strict=True))
 
     @cached_property
-    def robustness(self) -> dict[str, Setting]:
-        return settings_of(self.corruptions_class)
+    def asked(self) -> dict[str, dict[str, Setting]]:
+        return {name: settings_of(cls) for name, cls in self.asked_classes.items()}
 
     @cached_property
     def limits(self) -> dict[str, Setting]:

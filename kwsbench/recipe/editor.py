@@ -52,7 +52,7 @@ def json_schema() -> dict[str, Any]:
         "splits": _one_or_more(catalogue.splits),
         "labels": _one_or_more(catalogue.labels),
         "models": models,
-        "robustness": {"anyOf": [{"const": STANDARD}, json_object(catalogue.robustness)]},
+        **{name: {"anyOf": [{"const": STANDARD}, json_object(one)]} for name, one in catalogue.asked.items()},
         "limits": json_object(catalogue.limits),
     }
     settings = {**settings_of(Top), "study": Setting("study", str, "")}

@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-STANDARD = "standard"  # a name for a ``robustness`` block without settings
+STANDARD = "standard"  # a name for a block of ``ASKED`` without settings
+ASKED = ("robustness", "streaming")  # blocks of what is done after the test; in no key where they are not asked for
 Choices = Mapping[str, tuple[Any, ...]]
 
 
@@ -61,6 +62,7 @@ class Recipe:
     models : entry name → entry, in the recipe's order.
     limits, keep_models : see ``Limits``; whether fitted models are kept.
     robustness : the settings of ``Corruptions`` in full; empty: models are scored on clips as they are alone.
+    streaming : the settings of ``Streaming`` in full; empty: models listen to no stream.
     path : where the recipe was read from.
     """
 
@@ -74,16 +76,20 @@ class Recipe:
     limits: Limits = Limits()
     keep_models: bool = False
     robustness: Mapping[str, Any] = field(default_factory=dict)
+    streaming: Mapping[str, Any] = field(default_factory=dict)
     path: Path = field(default=Path(), compare=False)
 
     def resolved(self) -> dict[str, Any]:
         """The recipe written out in full, JSON-able; a file with this content loads as the same recipe."""
-        plain = {key: value for key, value in asdict(self).items() if key != "path"}
-        if not plain["robustness"]:
-            del plain["robustness"]
+        plain = asked_for({key: value for key, value in asdict(self).items() if key != "path"})
         plain["models"] = {entry.name: _written(entry) for entry in self.models.values()}
         result: dict[str, Any] = json.loads(json.dumps(plain))
         return result
+
+
+def asked_for(parts: Mapping[str, Any]) -> dict[str, Any]:
+    """Without the blocks of ``ASKED`` that are empty: the same as before there were these blocks."""
+    return {name: value for name, value in parts.items() if value or name not in ASKED}
 
 
 def _written(entry: Entry) -> dict[str, Any]:

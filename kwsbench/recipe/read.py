@@ -9,11 +9,11 @@ from typing import Any
 
 from kwsbench.errors import UserError
 from kwsbench.recipe.catalogue import Catalogue
-from kwsbench.recipe.form import STANDARD, Choices, Entry, Limits, Recipe, Top, combinations
+from kwsbench.recipe.form import ASKED, STANDARD, Choices, Entry, Limits, Recipe, Top, combinations
 from kwsbench.recipe.settings import Setting, mapping_of, read_settings, settings_of
 from kwsbench.recipe.source import Located, Problem, nearest, parse, read_tree, shown, with_override
 
-_BLOCKS = ("extends", "corpora", "splits", "labels", "models", "robustness", "limits")
+_BLOCKS = ("extends", "corpora", "splits", "labels", "models", *ASKED, "limits")
 _PARTS = ("model", "frontend", "labels", "limits")
 _NAME_FORM = "letters, digits and . _ + -, beginning with a letter or digit"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
@@ -52,8 +52,9 @@ def load_recipe(
     for key in ("splits", "labels"):
         if key in tree.value:
             tree = _with(tree, key, _scheme_mappings(tree.value[key]))
-    if "robustness" in tree.value:
-        tree = _with(tree, "robustness", _standard_mapping(tree.value["robustness"]))
+    for key in ASKED:
+        if key in tree.value:
+            tree = _with(tree, key, _standard_mapping(tree.value[key]))
     for text in overrides:
         tree = with_override(tree, text, problems)
     recipe = _Resolver(problems).recipe(tree, path)
@@ -103,7 +104,7 @@ def _scheme_mappings(found: Located) -> Located:
 
 
 def _standard_mapping(found: Located) -> Located:
-    """``robustness`` in its one form: ``standard`` is a mapping to no settings."""
+    """A block of ``ASKED`` in its one form: ``standard`` is a mapping to no settings."""
     return replace(found, value={}) if found.value == STANDARD else found
 
 
@@ -151,7 +152,7 @@ class _Resolver:
             models=models,
             limits=Limits(**self.limits(items.get("limits"), self.catalogue.limits, "limits")),
             keep_models=top["keep_models"],
-            robustness=self.robustness(items.get("robustness")),
+            **{name: self.asked(items.get(name), name) for name in ASKED},
             path=path,
         )
 
@@ -219,18 +220,19 @@ class _Resolver:
                 self.report(found.value[key].where, f"{name}.{key}", f"{value}: expected more than 0")
         return limits
 
-    def robustness(self, found: Located | None) -> dict[str, Any]:
+    def asked(self, found: Located | None, name: str) -> dict[str, Any]:
+        """One block of ``ASKED``."""
         if found is None:
             return {}
         if not (found.is_mapping or found.value is None):
             hint = nearest(found.value, [STANDARD]) if isinstance(found.value, str) else ""
-            self.report(found.where, "robustness", f"{shown(found)}: expected {STANDARD} or a mapping", hint)
+            self.report(found.where, name, f"{shown(found)}: expected {STANDARD} or a mapping", hint)
             return {}
         before = len(self.problems)
-        settings = read_settings(found, self.catalogue.robustness, "robustness", self.problems)
+        settings = read_settings(found, self.catalogue.asked[name], name, self.problems)
         if len(self.problems) == before:
-            alone = {name: (value,) for name, value in settings.items()}
-            self.construct(self.catalogue.corruptions_class, alone, found, "robustness")
+            alone = {key: (value,) for key, value in settings.items()}
+            self.construct(self.catalogue.asked_classes[name], alone, found, name)
         return settings
 
     def models(self, found: Located | None, where: str) -> dict[str, Entry]:

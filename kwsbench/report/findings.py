@@ -9,7 +9,8 @@ from kwsbench.report.footnotes import footnotes
 from kwsbench.report.leak import Price, price_notes, prices
 from kwsbench.report.learning_curve import LearningCurve, curve_notes, learning_curves
 from kwsbench.report.robustness import Heard, measured
-from kwsbench.report.rows import Predictions, Record, Row, gather
+from kwsbench.report.rows import Beside, Predictions, Record, Row, gather
+from kwsbench.report.streaming import Listened, listened
 from kwsbench.report.table import tabulate
 from kwsbench.report.verdict import Verdict, verdicts
 
@@ -22,7 +23,8 @@ class Findings:
     ----------
     rows : of the comparison. table, notes : the same for reading, with footnotes.
     verdicts : task → every pair of its models.
-    robustness : rows on corrupted test clips. curves : against training speakers. leaks : random splits against others.
+    robustness : rows on corrupted test clips. streams : rows on streams. curves : against training speakers.
+    leaks : random splits against others.
     """
 
     rows: list[Row]
@@ -30,20 +32,21 @@ class Findings:
     notes: list[str]
     verdicts: Mapping[tuple[str, str, str], Verdict]
     robustness: list[Heard]
+    streams: list[Listened]
     curves: list[LearningCurve]
     leaks: list[Price]
 
 
-def findings(records: Sequence[Record], predictions: Predictions, robustness: Predictions | None = None) -> Findings:
+def findings(records: Sequence[Record], predictions: Predictions, beside: Beside | None = None) -> Findings:
     """Of a study.
 
     Parameters
     ----------
     records : one a cell, in the recipe's order.
-    predictions : cell → its table of predictions. robustness : cell → its answers to corrupted clips, if it has them.
+    predictions : cell → its table of predictions. beside : cell, kind → what else is kept of it, if anything is.
     """
     rows = gather(records, predictions)
     found, curves, leaks = verdicts(rows), learning_curves(rows), prices(rows)
     notes = [*curve_notes(curves), *price_notes(leaks), *footnotes(records)]
-    heard = measured(rows, predictions, robustness) if robustness else []
-    return Findings(rows, tabulate(rows, found), notes, found, heard, curves, leaks)
+    heard, streams = (measured(rows, predictions, beside), listened(rows, beside)) if beside else ([], [])
+    return Findings(rows, tabulate(rows, found), notes, found, heard, streams, curves, leaks)

@@ -9,6 +9,7 @@ from kwsbench.labels import HEARD_CLIPS
 from kwsbench.report.rows import Record, by_task, leaky, synthetic
 from kwsbench.report.wording import plural
 from kwsbench.silence import SILENCE
+from kwsbench.streaming import CHOSEN_AT
 
 FEW_SPEAKERS = 10
 _NAMED = 5
@@ -208,8 +209,32 @@ def _method_notes(whole: list[Record]) -> list[str]:
             "Noise is mixed in at ratios to each clip's own mean power and leaves silence as it is; noise recordings "
             "are those held out for the test."
         )
+    return notes + _stream_notes(whole) + _cost_notes()
+
+
+def _stream_notes(whole: list[Record]) -> list[str]:
+    """How the streams of each task were made."""
+    notes = []
+    for task, group in by_task(whole).items():
+        made = {record["parts"]["fold"]: record["streaming"] for record in group if "streaming" in record}
+        if not made:
+            continue
+        first, short = next(iter(made.values())), next(iter(made.values()))["short"]
+        low, high = first["snr_db"]
+        above = f"{low:g} to {high:g} dB above {first['background']}"
+        of_folds = f"in each of {len(made)} folds, " if len(made) > 1 else ""
+        notes.append(
+            f"{', '.join(task)}: streams are the same for every model: {of_folds}{first['hours']:g} h with "
+            f"{plural(first['n_words'], 'word')} of the test side, {first['n_events']:,} of them keywords, "
+            f"{above}; and {short['seconds']:,.0f} s with {short['n_events']} keywords (as many as in MLPerf Tiny's "
+            f"streaming wake word), heard at the threshold that gives at most {CHOSEN_AT:g} false alarm an hour on the "
+            "long stream. Posteriors of windows of the clips' length, first seed."
+        )
+    return notes
+
+
+def _cost_notes() -> list[str]:
     return [
-        *notes,
         "params are learned numbers, MACs multiply-adds to score one clip; train is the fit alone and ms/clip the "
         "scoring alone (reading, features, warm-up and compilation have clocks of their own, see table.csv); peak MB "
         "is the most memory that a cell's process held.",

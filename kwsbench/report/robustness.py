@@ -7,7 +7,7 @@ import pandas as pd
 
 from kwsbench.corruptions import NOISE_NAMES, RECORDINGS
 from kwsbench.evaluate import bootstrap
-from kwsbench.report.rows import Predictions, Row
+from kwsbench.report.rows import Beside, Predictions, Row
 from kwsbench.seeds import derive_seed
 
 COLUMNS = (
@@ -48,24 +48,24 @@ class Heard:
         return _WORDS[self.condition].format(self.level).replace("-", "−")
 
 
-def measured(rows: Sequence[Row], predictions: Predictions, robustness: Predictions) -> list[Heard]:
+def measured(rows: Sequence[Row], predictions: Predictions, beside: Beside) -> list[Heard]:
     """Every row under every condition, in order; folds are pooled and seeds averaged as they are in the row itself.
 
     Parameters
     ----------
     predictions : cell → its table of predictions on the clips as they are, for labels and speakers.
-    robustness : cell → its table of ``clip, condition, level, predicted``.
+    beside : cell, "robustness" → its table of ``clip, condition, level, predicted``.
     """
-    return [heard for row in rows for heard in _of_row(row, predictions, robustness)]
+    return [heard for row in rows for heard in _of_row(row, predictions, beside)]
 
 
-def _of_row(row: Row, predictions: Predictions, robustness: Predictions) -> list[Heard]:
+def _of_row(row: Row, predictions: Predictions, beside: Beside) -> list[Heard]:
     tables = []
     for record in row.used:
         if "robustness" not in record:
             return []
         known = predictions(record["cell"])[["clip", "speaker", "label"]]
-        found = robustness(record["cell"]).merge(known, on="clip", validate="many_to_one")
+        found = beside(record["cell"], "robustness").merge(known, on="clip", validate="many_to_one")
         tables.append(found.assign(fold=record["parts"]["fold"], right=(found["predicted"] == found["label"]) * 1.0))
     if not tables:
         return []

@@ -23,6 +23,8 @@ from kwsbench.store import Record
 Predictions = Callable[[str], pd.DataFrame]
 Drawn = dict[tuple[object, ...], Resamples]
 """(task, clips …) → how their speakers are drawn."""
+Beside = Callable[[str, str], pd.DataFrame]
+"""Cell, kind → a table that is kept beside its predictions, see ``cell.Outcome``."""
 
 
 @dataclass(frozen=True)

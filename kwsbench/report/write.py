@@ -12,7 +12,8 @@ from kwsbench.report.leak import price_table
 from kwsbench.report.learning_curve import curve_table
 from kwsbench.report.page import build_page
 from kwsbench.report.robustness import tabulate_robustness
-from kwsbench.report.rows import Predictions, Record
+from kwsbench.report.rows import Beside, Predictions, Record
+from kwsbench.report.streaming import tabulate_streaming
 from kwsbench.report.table import latex, markdown
 from kwsbench.report.verdict import pair_table
 
@@ -23,7 +24,7 @@ def write_report(
     records: Sequence[Record],
     predictions: Predictions,
     write: Callable[[str, str], None],
-    robustness: Predictions | None = None,
+    beside: Beside | None = None,
 ) -> Findings:
     """Write the tables (CSV, Markdown, LaTeX) and the page; returns what they say.
 
@@ -32,10 +33,10 @@ def write_report(
     study_name : name of the study's folder.
     resolved_recipe : the recipe in full, JSON-able; the page shows it, to repeat the study with.
     records : one a cell, in the recipe's order.
-    predictions : cell → its table of predictions. robustness : cell → its answers to corrupted clips, if it has them.
+    predictions : cell → its table of predictions. beside : cell, kind → what else is kept of it, if anything is.
     write : file name, content → a whole file of the study, or nothing of it.
     """
-    found = findings(records, predictions, robustness)
+    found = findings(records, predictions, beside)
     for name, table in _tables(found):
         write(name, table.to_csv(index=False))
     write("table.md", markdown(study_name, found.table, found.notes, found.verdicts))
@@ -54,6 +55,8 @@ def _tables(found: Findings) -> Iterator[tuple[str, pd.DataFrame]]:
         yield "detection.csv", detected
     if found.robustness:
         yield "robustness.csv", tabulate_robustness(found.robustness)
+    if found.streams:
+        yield "streaming.csv", tabulate_streaming(found.streams)
     if found.curves:
         yield "learning_curve.csv", curve_table(found.curves)
     if found.leaks:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from kwsbench.cell import Places, label_fold, plan_folds, read_corpus
 from kwsbench.models import MODELS, model_class
 from kwsbench.progress import TerminalProgress
+from kwsbench.recipe.form import ASKED
 from kwsbench.runner.children import Child, start_child
 from kwsbench.runner.display import Display
 from kwsbench.runner.environment import cores, describe_machine, find_device
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from kwsbench.study import Cell, Study
 
 ROOMS = ("recordings", "splits", "labels", "features", "clips", "neural", "evaluate")
-ROBUSTNESS_ROOMS = ("corruptions", "robustness")
+ASKED_ROOMS = {"robustness": ("corruptions", "robustness"), "streaming": ("timeline", "streaming")}
 LOOK_EVERY_S = 0.2
 
 
@@ -46,7 +47,7 @@ def versions_of(cell: Cell) -> dict[str, int | str]:
 
     A model from outside that names no version is known by the text of its file.
     """
-    rooms = (*ROOMS, *ROBUSTNESS_ROOMS) if cell.robustness else ROOMS
+    rooms = [*ROOMS, *(room for block, own in ASKED_ROOMS.items() if getattr(cell, block) for room in own)]
     found = {room: getattr(importlib.import_module(f"kwsbench.{room}"), "VERSION", 1) for room in rooms}
     own = importlib.import_module(model_class(cell.model).__module__)
     version = getattr(own, "VERSION", 1 if cell.model in MODELS else None)
@@ -193,7 +194,7 @@ def identity(planned: Planned, study: Study) -> Record:
             "train_labels": cell.train_labels,
             "model": cell.settings,
             "frontend": cell.frontend,
-            "robustness": cell.robustness,
+            **{block: getattr(cell, block) for block in ASKED},
             "limits": cell.limits,
             "study_seed": cell.study_seed,
         },

@@ -65,9 +65,9 @@ def work_on(job: dict[str, Any], progress: Progress, keeps: bool = True) -> dict
     )
     if not keeps:
         return outcome.record
-    kept = {"predictions_sha256": store.put_predictions(name, outcome.predictions)}
-    if outcome.robustness is not None:
-        kept["robustness_sha256"] = store.put_robustness(name, outcome.robustness)
+    kept: dict[str, Any] = {"predictions_sha256": store.put_predictions(name, outcome.predictions)}
+    if outcome.beside:
+        kept["beside_sha256"] = store.put_beside(name, outcome.beside)
     if job["keep_models"]:
         outcome.model.save(store.models(name))
     gpu = job["device"].startswith("cuda")

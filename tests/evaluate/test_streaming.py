@@ -16,6 +16,7 @@ from kwsbench.evaluate.streaming import (
     hear,
     matched,
     owners,
+    pooled,
     smooth,
     streaming,
     sweep,
@@ -220,3 +221,35 @@ def test_what_is_no_stream_is_refused(posteriors, labels, message):
 def test_a_sweep_goes_as_far_as_the_rates_it_shows():
     with pytest.raises(ValueError, match="shows less"):
         streaming(stream(9), LABELS, said(), Listener(hop=1), most_an_hour=1)
+
+
+# -- thresholds and several streams --------------------------------------------------------------------------------
+
+
+def test_a_threshold_gives_the_most_hits_of_those_with_no_more_alarms():
+    """Two hours; word by word: a hit at 0.9, an alarm at 0.8, a hit at 0.7, alarms at 0.6 and 0.5, a hit at 0.4."""
+    how = Listener(hop=1.0, window=1.0, refractory=1.0)
+    heard = {10: 0.9, 20: 0.8, 30: 0.7, 40: 0.6, 50: 0.5, 60: 0.4}
+    events = said(("yes", 9.5, 11), ("yes", 29.5, 31), ("yes", 59.5, 61))
+    found = streaming(stream(7200, yes=heard), LABELS, events, how)
+    assert [found.threshold_at(rate) for rate in (0.4, 0.5, 1.0)] == [0.9, 0.7, 0.7]
+    assert found.threshold_at(1.5) == 0.4
+    assert streaming(stream(7200, yes={10: 0.5}), LABELS, said(), how).threshold_at(0.4) == math.inf
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 3))
+@settings(max_examples=40, deadline=None)
+def test_several_streams_at_one_threshold_add_up(seed, n_streams):
+    rng, how = np.random.default_rng(seed), Listener(hop=0.5, refractory=1.0)
+    parts, events = [], []
+    for _ in range(n_streams):
+        parts.append(rng.dirichlet(np.ones(4), 200).round(2))
+        starts = np.sort(rng.uniform(0, 95, 8))
+        events.append(said(*((str(rng.choice(LABELS[:2])), start, start + 1) for start in starts)))
+    sweeps = [streaming(p, LABELS, e, how, 3600.0) for p, e in zip(parts, events, strict=True)]
+    whole = pooled(sweeps)
+    assert whole.n_events == 8 * n_streams and whole.hours == pytest.approx(n_streams * how.hours(200))
+    for i in rng.integers(len(whole.thresholds), size=5):
+        counts = [count(p, LABELS, e, how, whole.thresholds[i]) for p, e in zip(parts, events, strict=True)]
+        assert whole.hits[i] == sum(one.hits for one in counts)
+        assert whole.false_alarms[i] == sum(one.false_alarms for one in counts)

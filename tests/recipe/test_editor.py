@@ -62,6 +62,7 @@ def recipes(draw) -> dict:
         "keep_models": st.booleans(),
         "limits": st.just({"memory_mb": 100}),
         "robustness": st.sampled_from(["standard", {}, {"snr_db": [5, -2.5], "noises": ["pink"], "telephone": False}]),
+        "streaming": st.sampled_from(["standard", {}, {"hours": 2, "snr_db": [0, 10], "smoothed": 1}]),
     }
     return recipe | {name: draw(values) for name, values in optional.items() if draw(st.booleans())}
 
@@ -154,5 +155,7 @@ def test_the_json_schema_refuses_what_the_program_refuses(write):
         {"models": {"toy": {}}, "robustness": {"snr": [3]}},
         {"models": {"toy": {}}, "robustness": {"noises": ["purple"]}},
         {"models": {"toy": {}}, "robustness": "usual"},
+        {"models": {"toy": {}}, "streaming": {"snr_db": [3]}},
+        {"models": {"toy": {}}, "streaming": {"hour": 3}},
     ):
         assert not matches(wrong, schema, schema), wrong

@@ -99,7 +99,7 @@ def test_corpus_only_and_seeds(write, mistakes):
 
 def test_a_robustness_block_is_filled_in_and_its_absence_is_nothing(write):
     head = "corpora: plain\nmodels: {toy: {}}\n"
-    standard = {name: one.default for name, one in Catalogue().robustness.items()}
+    standard = {name: one.default for name, one in Catalogue().asked["robustness"].items()}
     assert load_recipe(write(head)).robustness == {}
     for text in ("robustness: standard", "robustness: {}", "robustness:"):
         assert load_recipe(write(head + text)).robustness == standard

@@ -18,10 +18,10 @@ class MadeStudy:
     labels: tuple[str, ...] = LABELS
     records: list = field(default_factory=list)
     tables: dict = field(default_factory=dict)
-    corrupted: dict = field(default_factory=dict)
+    others: dict = field(default_factory=dict)
 
-    def robustness(self, cell: str) -> pd.DataFrame:
-        return self.corrupted[cell]
+    def beside(self, cell: str, kind: str) -> pd.DataFrame:
+        return self.others[cell, kind]
 
     def corrupt(self, record, skill_at: dict) -> None:
         """Score a cell on corrupted clips; ``skill_at``: (condition, level) → share of clips that it has right."""
@@ -32,8 +32,33 @@ class MadeStudy:
             parts.append(table[["clip"]].assign(condition=condition, level=level, predicted=predicted))
             accuracy = float((predicted == table["label"]).mean())
             shares.append({"condition": condition, "level": level, "accuracy": accuracy})
-        self.corrupted[record["cell"]] = pd.concat(parts, ignore_index=True)
+        self.others[record["cell"], "robustness"] = pd.concat(parts, ignore_index=True)
         record["robustness"] = shares
+
+    def listen(self, record, skill: float, hours: float = 1.0) -> None:
+        """Let a cell listen to streams; ``skill``: share of keywords heard; now and then one is heard too many."""
+        asked = {"hours": hours, "hop_s": 1.0, "smoothed": 1}
+        labels, parts, said = list(self.labels), [], []
+        rng = np.random.default_rng([17, *record["cell"].encode()])
+        for stream, seconds in (("long", 3600 * hours), ("short", 1200)):
+            n, starts = int(seconds), np.arange(10, seconds - 10, 24)
+            words = np.resize(np.array(labels[:3], object), len(starts))
+            posteriors = np.full((n, len(labels)), 0.1 / len(labels), np.float32)
+            ends = (starts + 1).astype(int)
+            heard = rng.random(len(starts)) < skill
+            columns = [labels.index(word) for word in words[heard]]
+            posteriors[ends[heard], columns] = rng.uniform(0.4, 1, heard.sum())
+            posteriors[ends[::7] + 12, 0] = rng.uniform(0, 0.6, len(ends[::7]))
+            table = pd.DataFrame({"stream_name": stream, "window_end_s": 1.0 + np.arange(n), "best_keyword": "yes"})
+            parts.append(table.join(pd.DataFrame(posteriors, columns=labels)))
+            events = {"stream_name": stream, "word": words, "label": words, "speaker": "a", "start": starts + 0.5}
+            said.append(pd.DataFrame(events | {"stop": starts + 1.5, "snr_db": 9.0}))
+        for kind, tables in (("windows", parts), ("events", said)):
+            self.others[record["cell"], kind] = pd.concat(tables, ignore_index=True)
+        record["settings"] = record["settings"] | {"streaming": asked}
+        found = {"hours": hours, "window_s": 1.0, "n_words": len(said[0]), "n_events": len(said[0])}
+        found |= {"snr_db": [9.0, 9.0], "background": "noise", "short": {"seconds": 1200.0, "n_events": len(said[1])}}
+        record["streaming"] = found
 
     def predictions(self, cell: str) -> pd.DataFrame:
         return self.tables[cell]

@@ -18,7 +18,7 @@ SKILLS |= {("telephone", 1.0): 0.6}
 
 def report(made) -> dict[str, str]:
     files: dict[str, str] = {}
-    write_report("all", {}, made.records, made.predictions, files.__setitem__, made.robustness)
+    write_report("all", {}, made.records, made.predictions, files.__setitem__, made.beside)
     return files
 
 
@@ -33,7 +33,7 @@ def corrupted(made):
 
 
 def test_accuracy_is_over_the_clips_of_all_folds_and_the_mean_of_seeds(corrupted):
-    heard = measured(gather(corrupted.records, corrupted.predictions), corrupted.predictions, corrupted.robustness)
+    heard = measured(gather(corrupted.records, corrupted.predictions), corrupted.predictions, corrupted.beside)
     assert [(one.row.model, one.condition, one.level) for one in heard] == [
         (model, *condition) for model in ("gmm_hmm", "light_cnn") for condition in SKILLS
     ]
@@ -42,7 +42,7 @@ def test_accuracy_is_over_the_clips_of_all_folds_and_the_mean_of_seeds(corrupted
     for fold in ("loso/ann", "loso/bob"):
         by_seed = []
         for record in (r for r in cells if r["parts"]["fold"] == fold):
-            table, answers = corrupted.tables[record["cell"]], corrupted.corrupted[record["cell"]]
+            table, answers = corrupted.tables[record["cell"]], corrupted.beside(record["cell"], "robustness")
             own = answers[(answers["condition"] == "pink")]["predicted"].to_numpy()
             by_seed.append(own == table["label"].to_numpy())
         rights.append(np.mean(by_seed, axis=0))
@@ -85,6 +85,6 @@ def test_where_nothing_was_corrupted_nothing_is_said_of_it(made):
 def test_a_failed_cell_leaves_its_row_out_of_the_curves(made):
     made.corrupt(made.add("gmm_hmm"), SKILLS)
     made.add("light_cnn", status="failed")
-    heard = measured(gather(made.records, made.predictions), made.predictions, made.robustness)
+    heard = measured(gather(made.records, made.predictions), made.predictions, made.beside)
     assert {one.row.model for one in heard} == {"gmm_hmm"}
     assert "Robustness" in report(made)["report.html"]

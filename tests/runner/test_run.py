@@ -7,9 +7,12 @@ import signal
 import subprocess
 import time
 
+import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import f1_score
+
+from kwsbench.evaluate import Listener, count, streaming
 
 FIRST = [
     *("model", "corpus", "labels", "split", "n_train", "n_test", "n_test_speakers"),
@@ -276,4 +279,54 @@ def test_robustness_of_two_models_on_the_same_corrupted_clips(bench, table):
     assert not (bench.folder / "results" / "plain" / "robustness.csv").exists()
     assert "0 cells to run" in bench.run("run", bench.folder / "study.yaml").stderr
     next((folder / "predictions").glob("*.robustness.parquet")).unlink()
+    assert "1 cell to run" in bench.run("run", bench.folder / "study.yaml").stderr
+
+
+def test_two_models_listen_to_the_same_streams(bench):
+    """Two entries with one seed and one setting are one model: they hear alike only if they listen to the same."""
+    asked = {"hours": 0.05, "hop_s": 0.5, "smoothed": 1}
+    models = "toy: {model: 'kws_toys:Toy'}\nagain: {model: 'kws_toys:Toy'}"
+    done = bench.run("run", bench.recipe(models, streaming=asked))
+    assert done.returncode == 0, done.stderr
+    plain = bench.run("run", bench.recipe("toy: {model: 'kws_toys:Toy'}", name="plain"))
+    assert plain.returncode == 0, plain.stderr
+    folder, records = bench.folder / "results" / "study", bench.records()
+    kept = {}
+    for name, record in records.items():
+        windows, events = (
+            pd.read_parquet(folder / "predictions" / f"{record['cell']}.{kind}.parquet")
+            for kind in ("windows", "events")
+        )
+        assert list(windows.columns) == ["stream_name", "window_end_s", "best_keyword", *record["label_names"]]
+        assert windows.groupby("stream_name", sort=False).size().to_dict() == {"long": 359, "short": 2399}
+        posteriors = windows[record["label_names"]].to_numpy()
+        assert posteriors.dtype == np.float32 and posteriors.sum(axis=1) == pytest.approx(1, abs=1e-5)
+        found = record["streaming"]
+        assert found["n_events"] == 15 and found["n_words"] == 30 and found["short"]["n_events"] == 50
+        how = Listener(0.5, found["window_s"], 1)
+        long, short = (events[events["stream_name"] == stream] for stream in ("long", "short"))
+        long, short = (part.assign(word=part["label"]) for part in (long, short))
+        swept = streaming(posteriors[:359].astype(float), record["label_names"], long, how)
+        threshold = swept.threshold_at(1.0)
+        assert found["threshold"] == (pytest.approx(threshold) if np.isfinite(threshold) else None)
+        counts = count(posteriors[359:].astype(float), record["label_names"], short, how, threshold)
+        assert (found["short"]["hits"], found["short"]["misses"], found["short"]["false_alarms"]) == counts
+        assert found["background"] == "1 noise recording held out for the test"
+        assert record["timings"]["streaming_s"] > 0
+        kept[name] = windows, events
+    for fold in ("speakers/1-of-2", "speakers/2-of-2"):
+        for one, other in zip(kept[f"toy {fold}"], kept[f"again {fold}"], strict=True):
+            assert one.equals(other)
+        toy, before = records[f"toy {fold}"], bench.records("plain")[f"toy {fold}"]
+        assert toy["metrics"] == before["metrics"] and toy["key"] != before["key"]
+        assert toy["parts"]["versions"].keys() - before["parts"]["versions"].keys() == {"streaming", "timeline"}
+        assert "streaming" not in before and "streaming_s" not in before["timings"]
+    assert not (folder / ".work").exists() and not list(bench.folder.rglob("windows-*"))
+    written = pd.read_csv(folder / "streaming.csv")
+    assert list(written["model"]) == ["toy", "again"] and set(written["n_events"]) == {30}
+    assert (written["short_hits"] + written["short_misses"] == 100).all()
+    assert "Misses against false alarms an hour" in (folder / "report.html").read_text()
+    assert not (bench.folder / "results" / "plain" / "streaming.csv").exists()
+    assert "0 cells to run" in bench.run("run", bench.folder / "study.yaml").stderr
+    next((folder / "predictions").glob("*.windows.parquet")).unlink()
     assert "1 cell to run" in bench.run("run", bench.folder / "study.yaml").stderr

@@ -25,6 +25,7 @@ from kwsbench.report.page.markup import Markup, inner, tag
 from kwsbench.report.page.pairs import pair_matrix
 from kwsbench.report.page.robustness import robustness_section
 from kwsbench.report.page.speakers import speaker_section
+from kwsbench.report.page.streaming import streaming_section
 from kwsbench.report.rows import Record, Row, leaky
 from kwsbench.report.table import table_title, tasks_of
 from kwsbench.report.verdict import Verdict, in_words
@@ -107,6 +108,7 @@ def _task_section(
 ) -> Markup:
     rows = [row for row in found.rows if row.task == task]
     heard = [one for one in found.robustness if one.row.task == task]
+    streams = [one for one in found.streams if one.row.task == task]
     done, verdict = [row for row in rows if row.values], found.verdicts.get(task)
     return tag(
         "section",
@@ -120,6 +122,7 @@ def _task_section(
         recalls(done) if done else None,
         confusions(done, colours) if done else None,
         detection_section(done, colours),
+        streaming_section(streams, colours) if streams else None,
         calibration_section(done, colours),
         speaker_section(done, colours),
         hardest_section(verdict) if verdict else None,

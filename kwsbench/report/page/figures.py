@@ -166,7 +166,7 @@ def _chart(
     return tag(
         "svg",
         tag("title", f"Accuracy against {x_title}. {named}."),
-        [grid_x(value, x, y, word(value)) for value in _powers(x.low, x.high)],
+        [grid_x(value, x, y, word(value)) for value in powers(x.low, x.high)],
         [grid_y(value, x, y, f"{100 * value:.4g}") for value in nice_ticks(y.low, y.high, 6)],
         tag("text", x_title, x=(x.start + x.stop) / 2, y=height - 6, text_anchor="middle", class_="axis"),
         tag("text", "accuracy %", x=14, y=(y.start + y.stop) / 2, text_anchor="middle", class_="axis",
@@ -186,7 +186,7 @@ def _front(points: Sequence[Point], x: Axis, y: Axis) -> list[Markup]:
     return [tag("polyline", points=line, class_="front")] if len(front) > 1 else []
 
 
-def _powers(low: float, high: float) -> list[float]:
+def powers(low: float, high: float) -> list[float]:
     """Powers of ten within the limits; with their 3s, or their 2s and 5s, where they alone would be too few."""
     exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for digits in ((1,), (1, 3), (1, 2, 5)):

@@ -48,7 +48,7 @@ class Page(HTMLParser):
 def report(made, recipe=None, name="all"):
     """File name → content of a report."""
     files = {}
-    write_report(name, recipe or {"study": name}, made.records, made.predictions, files.__setitem__, made.robustness)
+    write_report(name, recipe or {"study": name}, made.records, made.predictions, files.__setitem__, made.beside)
     return files
 
 
