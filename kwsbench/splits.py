@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from kwsbench.corpora import Corpus
+from kwsbench.cuts import cut_training
 from kwsbench.errors import LeakError, UserError
 from kwsbench.seeds import derive_seed, fingerprint
 
@@ -132,7 +133,9 @@ def make_splits(
     own = by_clip[by_clip["official_label"] == ""] if "official_label" in by_clip else by_clip
     made = []
     for name, sides in _MAKERS[scheme](_Wanted(corpus.name, own, folds, validation_share, seed, hashes, like)):
-        sides = _cut(sides, own, f"{corpus.name}, split {name}", train_speakers, train_clips, derive_seed(seed, name))
+        sides = cut_training(
+            sides, own, f"{corpus.name}, split {name}", train_speakers, train_clips, derive_seed(seed, name)
+        )
         if test == "official":
             sides, name = _with_official_test(corpus, sides), f"{name}+official_test"
         _need_all_sides(corpus, name, sides)
@@ -409,39 +412,6 @@ def _balanced(clips: pd.DataFrame, folds: int, seed: int) -> np.ndarray:
         fold_of[who] = np.argmin(filled @ shares[who])
         filled[fold_of[who]] += shares[who]
     return fold_of[speaker]
-
-
-def _cut(
-    sides: pd.Series, clips: pd.DataFrame, where: str, speakers: int | str, a_word: int | str, seed: int
-) -> pd.Series:
-    """The sides without the training clips that the settings ``train_speakers`` and ``train_clips`` leave out."""
-    training = clips.loc[sides.index[sides == "train"]]
-    kept = training
-    if isinstance(speakers, int):
-        order = _speakers_in_order(training, derive_seed(seed, "train_speakers"))
-        if speakers > len(order):
-            todo = f"give at most {len(order):,}, or all"
-            raise UserError(f"train_speakers is {speakers:,} of {len(order):,} on the training side", where, todo)
-        kept = kept[kept["speaker"].isin(order[:speakers])]
-    if isinstance(a_word, int):
-        drawn = np.random.default_rng(derive_seed(seed, "train_clips")).permutation(training.index)
-        kept = kept.loc[[clip for clip in drawn if clip in kept.index]]
-        kept = kept[kept.groupby("word").cumcount() < a_word]
-    return sides[(sides != "train") | sides.index.isin(kept.index)]
-
-
-def _speakers_in_order(clips: pd.DataFrame, seed: int) -> list[str]:
-    """Every speaker of these clips, as ``train_speakers`` takes them: see ``make_splits``."""
-    clips_of = pd.crosstab(clips["speaker"], clips["word"])
-    drawn = np.random.default_rng(seed).permutation(len(clips_of))
-    says, weight = clips_of.to_numpy()[drawn] > 0, clips_of.to_numpy().sum(0)
-    first: list[int] = []
-    lacking = np.ones(len(weight), bool)
-    while lacking.any():
-        first.append(int(np.argmax(says[:, lacking] @ weight[lacking])))
-        lacking &= ~says[first[-1]]
-    rest = np.delete(np.arange(len(drawn)), first)
-    return clips_of.index[drawn[[*first, *rest]]].tolist()
 
 
 def _with_official_test(corpus: Corpus, sides: pd.Series) -> pd.Series:
