@@ -13,7 +13,18 @@ from kwsbench.seeds import derive_seed
 def cut_training(
     sides: pd.Series, clips: pd.DataFrame, where: str, speakers: int | str, a_word: int | str, seed: int
 ) -> pd.Series:
-    """The sides without the training clips that the settings ``train_speakers`` and ``train_clips`` leave out."""
+    """The sides without the training clips that the settings ``train_speakers`` and ``train_clips`` leave out.
+
+    Parameters
+    ----------
+    sides : clip → side. clips : ``word, speaker`` of each. where : what a message names.
+    speakers, a_word : how many speakers, and clips of each word, are kept; "all" keeps all.
+    seed : of the draws.
+
+    Raises
+    ------
+    UserError : more speakers than there are.
+    """
     training = clips.loc[sides.index[sides == "train"]]
     kept = training
     if isinstance(speakers, int):
