@@ -203,7 +203,7 @@ def run_cell(
     scalars : folder for the course of the training as TensorBoard reads it.
     """
     from kwsbench.clips import Clips
-    from kwsbench.evaluate import rejection, score_cell
+    from kwsbench.evaluate import score_cell
     from kwsbench.features import Frontend
     from kwsbench.labels import UNKNOWN
     from kwsbench.models import FitContext, FitLog, model_class
@@ -263,16 +263,29 @@ def run_cell(
         "ms_per_clip": 1000 * timings.seconds["score_s"] / max(len(test), 1),
         "frontend": {"kind": frontend.kind, "shape": [frontend.n_frames, frontend.n_dims], "rate": frontend.rate},
     }
-    unknown = (predictions["label"] == UNKNOWN).to_numpy()
-    if unknown.any():
-        rejected = (predictions["predicted"] == UNKNOWN).to_numpy()[unknown]
-        trained = train.rows["word"].value_counts().to_dict()
-        record["rejection"] = rejection(rejected, test.rows["word"].to_numpy(object)[unknown], trained)
+    if (predictions["label"] == UNKNOWN).any():
+        record["rejection"] = _rejection(predictions, test, train)
     if hasattr(model, "int8_scores"):
-        rounded, size = model.int8_scores(validation, test)
-        in_int8 = as_predictions(task, test, _proper(rounded, scores.shape))
-        record["int8"] = {"accuracy": float((in_int8["label"] == in_int8["predicted"]).mean()), "bytes": size}
+        record["int8"] = _int8(model, task, validation, test)
     return Outcome(record, predictions, model, beside)
+
+
+def _rejection(predictions: pd.DataFrame, test: Any, train: Any) -> dict[str, int]:
+    """How many unknown test clips are called unknown, by what training has heard."""
+    from kwsbench.evaluate import rejection
+    from kwsbench.labels import UNKNOWN
+
+    unknown = (predictions["label"] == UNKNOWN).to_numpy()
+    rejected = (predictions["predicted"] == UNKNOWN).to_numpy()[unknown]
+    trained = train.rows["word"].value_counts().to_dict()
+    return rejection(rejected, test.rows["word"].to_numpy(object)[unknown], trained)
+
+
+def _int8(model: Any, task: Task, validation: Any, test: Any) -> dict[str, Any]:
+    """Accuracy and bytes of the model in eight bits."""
+    rounded, size = model.int8_scores(validation, test)
+    found = as_predictions(task, test, _proper(rounded, (len(test), len(task.target_label))))
+    return {"accuracy": float((found["label"] == found["predicted"]).mean()), "bytes": size}
 
 
 def _beyond_the_test(

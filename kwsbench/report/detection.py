@@ -6,7 +6,6 @@ import pandas as pd
 
 from kwsbench.evaluate.detection import ALARMS_AN_HOUR, Curve, Detection
 from kwsbench.report.rows import Row
-from kwsbench.report.table import TASK
 
 OVERALL = "all keywords"
 
@@ -19,7 +18,7 @@ def detection_table(rows: Sequence[Row]) -> pd.DataFrame:
     lines = []
     for row in rows:
         for keyword, curve in curves_of(row):
-            named = dict(zip(TASK, row.task, strict=True)) | {"model": row.model, "setting": row.setting}
+            named = row.named | {"model": row.model, "setting": row.setting}
             at = {f"false_rejection_at_{rate:g}_an_hour": curve.at_alarms[rate] for rate in ALARMS_AN_HOUR}
             counts = {"n_positives": curve.n_positives, "n_negatives": curve.n_negatives, "hours": curve.hours}
             lines.append(named | {"keyword": keyword, "equal_error": curve.equal_error} | at | counts)

@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from kwsbench.report.rows import by_task, gather
-from kwsbench.report.table import TASK, tabulate
+from kwsbench.report.rows import TASK, by_task, gather
+from kwsbench.report.table import tabulate
 from kwsbench.report.verdict import pair_table, verdicts
 from kwsbench.store import Record, Store
 
@@ -50,7 +50,7 @@ def load(folder: str | Path) -> Frames:
     found = verdicts(rows)
     done = [record for record in records if record["status"] == "ok"]
     served = [
-        row.measured.speakers.assign(model=row.model, setting=row.setting, **dict(zip(TASK, row.task, strict=True)))
+        row.measured.speakers.assign(model=row.model, setting=row.setting, **row.named)
         for row in rows
         if row.measured is not None
     ]

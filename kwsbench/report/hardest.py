@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from kwsbench.report.table import TASK
+from kwsbench.report.rows import TASK
 from kwsbench.report.verdict import Verdict
 
 MOST = 30

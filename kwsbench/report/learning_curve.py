@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from kwsbench.report.rows import Record, Row, by_task
+from kwsbench.report.rows import TASK, Record, Row, by_task
 from kwsbench.report.wording import count, listed
 
 CUT = "train_speakers"
@@ -74,7 +74,7 @@ def _n_speakers(row: Row) -> int | None:
 def curve_table(curves: Sequence[LearningCurve]) -> pd.DataFrame:
     """One row a point; shares in 0..1 and unrounded."""
     lines = [
-        dict(zip(("corpus", "labels", "split"), curve.task, strict=True))
+        dict(zip(TASK, curve.task, strict=True))
         | {"model": row.model, "setting": row.setting, CUT: size}
         | {name: row.values[name] for name in _COPIED}
         for curve in curves

@@ -21,6 +21,7 @@ from kwsbench.seeds import derive_seed
 from kwsbench.store import Record
 
 Predictions = Callable[[str], pd.DataFrame]
+TASK = ["corpus", "labels", "split"]
 Drawn = dict[tuple[object, ...], Resamples]
 """(task, clips …) → how their speakers are drawn."""
 Beside = Callable[[str, str], pd.DataFrame]
@@ -56,6 +57,11 @@ class Row:
     @property
     def name(self) -> str:
         return f"{self.model} ({self.setting})" if self.setting else self.model
+
+    @property
+    def named(self) -> dict[str, str]:
+        """Its task, by column."""
+        return dict(zip(TASK, self.task, strict=True))
 
     @property
     def confusion(self) -> np.ndarray:

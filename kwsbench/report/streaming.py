@@ -10,7 +10,6 @@ import pandas as pd
 from kwsbench.evaluate.detection import ALARMS_AN_HOUR
 from kwsbench.evaluate.streaming import Counts, Sweep, count, pooled, streaming
 from kwsbench.report.rows import Beside, Record, Row
-from kwsbench.report.table import TASK
 from kwsbench.streaming import CHOSEN_AT, as_evaluated, listener
 from kwsbench.timeline import LONG, SHORT, Streaming
 
@@ -72,7 +71,7 @@ def _line(one: Listened) -> dict[str, Any]:
     (threshold,) = one.thresholds if len(one.thresholds) == 1 else (math.nan,)
     return {
         "model": row.model,
-        **dict(zip(TASK, row.task, strict=True)),
+        **row.named,
         "setting": row.setting,
         "hours": round(sweep.hours, 6),
         "n_events": sweep.n_events,

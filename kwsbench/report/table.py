@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from kwsbench.report.measures import PHASES
-from kwsbench.report.rows import Predictions, Record, Row, gather, synthetic
+from kwsbench.report.rows import TASK, Predictions, Record, Row, gather, synthetic
 from kwsbench.report.verdict import Verdict, in_words, verdicts
 from kwsbench.report.wording import amount, count, duration, measure, percent, plural, with_interval
 
@@ -27,7 +27,6 @@ COLUMNS = (
 )  # fmt: skip
 _WHOLE = ("n_train", "n_test", "n_test_speakers", "params", "macs", "seeds", "folds", "model_bytes", "int8_bytes")
 _TEXT = ("model", "corpus", "labels", "split", "status", "setting", "worst_speaker_name", "split_fingerprint", "ties")
-TASK = ["corpus", "labels", "split"]
 
 
 def build_table(records: Sequence[Record], predictions: Predictions) -> pd.DataFrame:
@@ -51,7 +50,7 @@ def tabulate(rows: Sequence[Row], found: Mapping[tuple[str, str, str], Verdict])
     }
     lines = []
     for row in rows:
-        named = dict(zip(TASK, row.task, strict=True)) | {"model": row.model, "setting": row.setting}
+        named = row.named | {"model": row.model, "setting": row.setting}
         prints = sorted({r["split_fingerprint"] for r in row.records if "split_fingerprint" in r})
         origin = {"synthetic": any(synthetic(r) for r in row.records), "split_fingerprint": " ".join(prints)}
         told = {"worst_speaker_name": "", "ties": ties.get((row.task, row.name), "")}

@@ -8,7 +8,8 @@ import pandas as pd
 from rich.console import Console
 
 from kwsbench.report.findings import Findings
-from kwsbench.report.table import READING, TASK, Column, reading_cells, table_title, tasks_of
+from kwsbench.report.rows import TASK
+from kwsbench.report.table import READING, Column, reading_cells, table_title, tasks_of
 from kwsbench.report.verdict import in_words
 
 WIDTH = 100

@@ -8,13 +8,12 @@ import numpy as np
 import pandas as pd
 
 from kwsbench.evaluate.pairs import MARGIN, Pair, compare_pairs, tie_letters
-from kwsbench.report.rows import Row, leaky
+from kwsbench.report.rows import TASK, Row, leaky
 from kwsbench.report.wording import absent, count, percent, plural, with_interval
 
 _NAMED = 4  # models that a sentence names
-_TASK = ("corpus", "labels", "split")
 _PAIR_COLUMNS = (
-    *_TASK, "a", "b", "accuracy_a", "accuracy_b", *(f.name for f in fields(Pair) if f.name not in ("a", "b")), "shown",
+    *TASK, "a", "b", "accuracy_a", "accuracy_b", *(f.name for f in fields(Pair) if f.name not in ("a", "b")), "shown",
 )  # fmt: skip
 
 
@@ -67,12 +66,12 @@ def _clips(row: Row) -> tuple[str, ...]:
 def pair_table(found: Mapping[tuple[str, str, str], Verdict]) -> pd.DataFrame:
     """A row a pair: the two models, their accuracies, and all of ``Pair``, shares in 0..1."""
     lines = []
-    for task, verdict in found.items():
+    for verdict in found.values():
         for pair in verdict.pairs:
             a, b = verdict.rows[pair.a], verdict.rows[pair.b]
             named = {"a": a.name, "b": b.name, "accuracy_a": a.values["accuracy"], "accuracy_b": b.values["accuracy"]}
             measured = {name: value for name, value in asdict(pair).items() if name not in ("a", "b")}
-            lines.append(dict(zip(_TASK, task, strict=True)) | named | measured | {"shown": pair.shown})
+            lines.append(a.named | named | measured | {"shown": pair.shown})
     return pd.DataFrame(lines, columns=pd.Index(_PAIR_COLUMNS))
 
 

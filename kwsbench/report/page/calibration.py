@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from kwsbench.report.page.blocks import row_name
 from kwsbench.report.page.figures import Axis, grid_x, grid_y, nice_ticks
 from kwsbench.report.page.markup import Markup, tag
 from kwsbench.report.rows import Row
@@ -54,5 +55,5 @@ def _reliability(row: Row, colour: int) -> Markup:
         tag("line", x1=x.start, y1=y.start, x2=x.stop, y2=y.stop, class_="kept"),
         viewBox=f"0 0 {width} {height}", class_="chart small", role="img",
     )  # fmt: skip
-    name = [tag("span", class_=f"swatch c{colour}", aria_hidden="true"), row.name]
+    name = row_name(row, colour)
     return tag("figure", tag("figcaption", name, " ", tag("small", ece)), drawing, class_="card")

@@ -7,6 +7,7 @@ from scipy.special import ndtri
 
 from kwsbench.evaluate.detection import Detection
 from kwsbench.report.detection import curves_of, detection_of
+from kwsbench.report.page.blocks import row_name, scrolling
 from kwsbench.report.page.figures import Axis, grid_x, grid_y
 from kwsbench.report.page.markup import Markup, tag
 from kwsbench.report.rows import Row
@@ -88,8 +89,8 @@ def _equal_errors(rows: Sequence[Row], colours: dict[str, int]) -> Markup:
     for row in rows:
         found = {keyword: curve.equal_error for keyword, curve in curves_of(row)}
         cells = [tag("td", percent(found.get(keyword)), class_="number") for keyword in keywords]
-        name = [tag("span", class_=f"swatch c{colours[row.name]}", aria_hidden="true"), row.name]
+        name = row_name(row, colours[row.name])
         lines.append(tag("tr", tag("th", name, scope="row"), cells))
     head = tag("tr", tag("th", "Model", scope="col"), heads)
     table = tag("table", tag("caption", "Equal error rate of each keyword, %"), tag("thead", head), tag("tbody", lines))
-    return tag("div", table, class_="scroll", role="region", tabindex=0, aria_label="Equal error rates")
+    return scrolling("Equal error rates", table)

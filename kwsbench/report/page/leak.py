@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from kwsbench.report.leak import Price, flattery, prices_by_task
+from kwsbench.report.page.blocks import scrolling
 from kwsbench.report.page.markup import Markup, tag
 from kwsbench.report.wording import with_interval
 
@@ -17,8 +18,8 @@ def price_sections(found: Sequence[Price]) -> Iterator[Markup]:
         head = tag("thead", tag("tr", tag("th", "Model", scope="col"), heads))
         table = tag("table", tag("caption", told), head, tag("tbody", lines), class_="comparison")
         title = tag("h2", "The price of a leak ", tag("small", ", ".join(task[:2])))
-        scrolling = tag("div", table, class_="scroll", role="region", tabindex=0, aria_label="The price of a leak")
-        yield tag("section", title, tag("p", _lead(group)), scrolling, id=f"leak-{number}")
+        whole = scrolling("The price of a leak", table)
+        yield tag("section", title, tag("p", _lead(group)), whole, id=f"leak-{number}")
 
 
 def _lead(group: Sequence[Price]) -> str:

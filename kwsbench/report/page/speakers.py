@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from kwsbench.evaluate.metrics import MIN_CLIPS
+from kwsbench.report.page.blocks import row_name
 from kwsbench.report.page.figures import Axis, nice_ticks
 from kwsbench.report.page.markup import Markup, tag
 from kwsbench.report.rows import Row
@@ -47,5 +48,5 @@ def _strip(row: Row, colour: int) -> Markup | None:
     told = f"{plural(len(found), 'speaker')}, worst tenth {percent(worst)} %"
     drawing = tag("svg", tag("title", f"{row.name}: {told}"), ticks, mark, tag("g", dots, class_=f"c{colour}"),
                   viewBox=f"0 0 {width} {height}", class_="chart strip", role="img")  # fmt: skip
-    name = [tag("span", class_=f"swatch c{colour}", aria_hidden="true"), row.name]
+    name = row_name(row, colour)
     return tag("figure", tag("figcaption", name, " ", tag("small", told)), drawing)
