@@ -1,7 +1,7 @@
 """One cell from start to end: corpus → split → task → clips → fit → scores → metrics, and what else is asked for.
 
-``plan_folds`` reads as far as the task, for the run that must know which cells are missing; ``run_cell`` goes all the
-way and is what a worker calls, in a process of its own.
+``run_cell`` goes all the way and is what a worker calls, in a process of its own; how far the run itself must go, to
+know which cells are missing, is in ``tasks.py``.
 """
 
 from __future__ import annotations
@@ -15,31 +15,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from kwsbench import corpora
-from kwsbench.errors import UserError
 from kwsbench.progress import Progress, silent
-from kwsbench.seeds import derive_seed
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from kwsbench.corpora import Corpus
-    from kwsbench.corruptions import Corruption, NoiseBank
+    from kwsbench.corruptions import Corruption
     from kwsbench.labels import Task
     from kwsbench.models import FitLog, Model
-    from kwsbench.recordings import Recordings
+    from kwsbench.sound import Places, Sound
     from kwsbench.splits import Split
     from kwsbench.streaming import Script
     from kwsbench.study import Cell
-
-
-@dataclass(frozen=True)
-class Places:
-    """Where things lie: ``data`` holds corpora as they came, ``cache`` what can be made again from them."""
-
-    data: Path
-    cache: Path
 
 
 @dataclass
@@ -71,117 +59,6 @@ class Outcome:
     beside: dict[str, pd.DataFrame] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Sound:
-    """A corpus less its bad recordings, and what is known of every file."""
-
-    corpus: Corpus
-    recordings: Recordings
-    quarantined: list[dict[str, str]]
-
-
-def read_corpus(cell: Cell, places: Places, progress: Progress = silent) -> Sound:
-    """The corpus of a cell with bad recordings set aside.
-
-    Raises
-    ------
-    UserError : more than the cell's ``bad_share`` of the recordings are bad.
-    """
-    from kwsbench.recordings import read_recordings
-
-    name = cell.corpus
-    root = places.cache / "corpora" if name in corpora.MADE_HERE else places.data
-    corpus = corpora.load_corpus(name, root, progress=progress, **cell.corpus_settings)
-    if cell.split.get("test") == "official":
-        corpus = corpora.add_official_test(corpus, root)
-    recordings = read_recordings(corpus, places.cache / "recordings", progress=progress)
-    bad = recordings.bad
-    allowed = cell.limits["bad_share"] * len(corpus.clips)
-    if len(bad) > allowed:
-        first = "; ".join(f"{path}: {reason}" for _, path, reason in bad[:3])
-        raise UserError(
-            f"{len(bad)} of {len(corpus.clips)} recordings cannot be used, more than the stated share of "
-            f"{cell.limits['bad_share']:.1%} ({first})",
-            name,
-            "mend or remove them, or raise limits.bad_share in the recipe",
-        )
-    quarantined = [{"clip": clip, "path": str(path), "reason": reason} for clip, path, reason in bad]
-    return Sound(corpus.without([clip for clip, _, _ in bad]) if bad else corpus, recordings, quarantined)
-
-
-def plan_folds(cell: Cell, sound: Sound) -> list[Split]:
-    """The folds of a cell's split, each proved free of shared speakers and shared recordings."""
-    from kwsbench.splits import make_splits
-
-    seed = derive_seed(cell.study_seed, cell.corpus, "split")
-    return make_splits(sound.corpus, sound.recordings.table["sha256"], seed=seed, **cell.split)
-
-
-def label_fold(cell: Cell, fold: Split, sound: Sound) -> Task:
-    """The fold with labels, unknown and silence: what every model of the comparison sees."""
-    from kwsbench.labels import label_split, with_training
-
-    sizes, seed = _noise_sizes(sound), _labels_seed(cell, fold)
-    task = label_split(fold, noise=sizes, seed=seed, **cell.labels)
-    if cell.train_labels:  # one model learns from other unknowns or silences; what is scored stays the same
-        task = with_training(task, label_split(fold, noise=sizes, seed=seed, **{**cell.labels, **cell.train_labels}))
-    return task
-
-
-def corruptions_of(cell: Cell, fold: Split, sound: Sound) -> tuple[list[Corruption], list[str]]:
-    """What the cell's test clips are corrupted by, the same for every model of a task, and notes on it.
-
-    Noise recordings are those held out for the test.
-    """
-    from kwsbench.corruptions import Corruptions
-    from kwsbench.robustness import possible
-
-    if not cell.robustness:
-        return [], []
-    seed = derive_seed(cell.study_seed, cell.corpus, fold.name, "robustness")
-    return possible(Corruptions(**cell.robustness), _held_out(cell, fold, sound), seed)
-
-
-def script_of(cell: Cell, fold: Split, task: Task, sound: Sound) -> Script | None:
-    """What is said in the streams that the cell listens to, the same for every model of a task; None: it asks for none.
-
-    Words and noise are those of the test side.
-    """
-    from kwsbench.streaming import script
-    from kwsbench.timeline import Streaming
-
-    if not cell.streaming:
-        return None
-    seed = derive_seed(cell.study_seed, cell.corpus, fold.name, "streaming")
-    rows = task.rows[task.rows["side"] == "test"]
-    return script(Streaming(**cell.streaming), rows, sound.recordings, _held_out(cell, fold, sound), seed)
-
-
-def _held_out(cell: Cell, fold: Split, sound: Sound) -> NoiseBank:
-    """The noise recordings of the test side."""
-    from kwsbench.corruptions import NoiseBank
-    from kwsbench.silence import noise_sides
-
-    paths = noise_sides(_noise_sizes(sound), _labels_seed(cell, fold))["test"]
-    names = [_noise_clip(Path(path)) for path in paths]
-    return NoiseBank([(sound.recordings.samples(name), int(sound.recordings.table.rate[name])) for name in names])
-
-
-def _noise_sizes(sound: Sound) -> dict[str, tuple[int, int]]:
-    """Samples and rate of each noise recording, as ``silence.Noise``."""
-    table = sound.recordings.table
-    clips = {str(path): _noise_clip(path) for path in sound.corpus.noise}
-    return {path: (int(table.n_samples[clip]), int(table.rate[clip])) for path, clip in clips.items()}
-
-
-def _noise_clip(path: Path) -> str:
-    return f"_noise_/{path.name}"
-
-
-def _labels_seed(cell: Cell, fold: Split) -> int:
-    return derive_seed(cell.study_seed, cell.corpus, fold.name, "labels")
-
-
 def run_cell(
     cell: Cell,
     places: Places,
@@ -207,10 +84,11 @@ def run_cell(
     from kwsbench.features import Frontend
     from kwsbench.labels import UNKNOWN
     from kwsbench.models import FitContext, FitLog, model_class
+    from kwsbench.tasks import corruptions_of, label_fold, plan_folds, script_of, sound_of
 
     timings = Timings()
     with timings.phase("read_s"):
-        sound = read_corpus(cell, places, progress)
+        sound = sound_of(cell, places, progress)
         fold = next(fold for fold in plan_folds(cell, sound) if fold.name == cell.fold)
         task = label_fold(cell, fold, sound)
         corruptions, notes = corruptions_of(cell, fold, sound)

@@ -105,11 +105,11 @@ def run(
     Run it again after a stop: only what is missing is done. Started by torchrun, each network is trained by all its
     processes together.
     """
-    from kwsbench.cell import Places
     from kwsbench.recipe import load_recipe
     from kwsbench.runner import run_study
     from kwsbench.runner.environment import processes
     from kwsbench.runner.local import default_cache, store_study
+    from kwsbench.sound import Places
     from kwsbench.store import Store
     from kwsbench.study import expand
 
@@ -140,7 +140,7 @@ def report(
     pdf: Annotated[bool, typer.Option("--pdf", help="And as PDF.")] = False,
 ) -> None:
     """Write a study's tables and page anew from what is stored; nothing is trained."""
-    from kwsbench.report.page.standalone import as_pdf, figures_of
+    from kwsbench.pages.standalone import as_pdf, figures_of
     from kwsbench.store import Store
 
     store = Store(study)

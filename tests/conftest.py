@@ -1,11 +1,15 @@
-"""Small corpora made on the spot; no recording is kept in the repository."""
+"""Small corpora made on the spot, none is kept in the repository; a browser for the pages."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 WORDS = ("yes", "no", "up", "cat")
+CHROMIUM = next(
+    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
+)
 
 
 def tone_word(word: int, speaker: int, take: int, rate: int = 16000, seconds: float = 1.0) -> np.ndarray:
@@ -48,3 +52,15 @@ def tone_tree(tmp_path_factory) -> Path:
 def repository() -> Path:
     """The checkout that the tests belong to."""
     return Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Headless Chromium, where there is one."""
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install '.[test]'")
+    if not CHROMIUM:
+        pytest.skip("no Chromium on this machine: apt-get install chromium")
+    with api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from kwsbench.cell import Places, corruptions_of, label_fold, plan_folds, read_corpus, script_of
 from kwsbench.clips import Clips
 from kwsbench.features import Frontend
 from kwsbench.recipe import load_recipe
+from kwsbench.sound import Places
 from kwsbench.study import expand
+from kwsbench.tasks import corruptions_of, label_fold, plan_folds, script_of, sound_of
 
 NEEDLESS = "hmmlearn jinja2 joblib matplotlib numba pooch rich safetensors sklearn typer webrtcvad"
 
@@ -25,7 +26,8 @@ def test_a_neural_cell_needs_few_packages(tone_tree, tmp_path):
     program = f"""
         import sys
         from pathlib import Path
-        from kwsbench.cell import Places, run_cell
+        from kwsbench.cell import run_cell
+        from kwsbench.sound import Places
         from kwsbench.recipe import load_recipe
         from kwsbench.study import expand
 
@@ -52,7 +54,7 @@ def test_every_cell_of_a_task_hears_the_same_corrupted_clips(tone_tree, tmp_path
     plain.write_text(text)
     asking.write_text(text + "robustness: {noises: [recordings], snr_db: [5]}\n")
     cells = expand(load_recipe(asking)).cells
-    sound = read_corpus(cells[0], Places(tone_tree.parent, tmp_path / "cache"))
+    sound = sound_of(cells[0], Places(tone_tree.parent, tmp_path / "cache"))
     folds = plan_folds(cells[0], sound)
     assert corruptions_of(expand(load_recipe(plain)).cells[0], folds[0], sound) == ([], [])
     found = [corruptions_of(cell.with_fold(folds[0].name), folds[0], sound)[0] for cell in cells]
@@ -77,7 +79,7 @@ def test_every_cell_of_a_task_listens_to_the_same_streams(tone_tree, tmp_path):
     plain.write_text(text)
     asking.write_text(text + "streaming: {hours: 0.05}\n")
     cells = expand(load_recipe(asking)).cells
-    sound = read_corpus(cells[0], Places(tone_tree.parent, tmp_path / "cache"))
+    sound = sound_of(cells[0], Places(tone_tree.parent, tmp_path / "cache"))
     folds = plan_folds(cells[0], sound)
     none = expand(load_recipe(plain)).cells[0]
     assert script_of(none, folds[0], label_fold(none, folds[0], sound), sound) is None

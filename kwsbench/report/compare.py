@@ -11,8 +11,8 @@ from kwsbench.errors import UserError
 from kwsbench.evaluate.pairs import Pair, compare_pairs
 from kwsbench.report.rows import Row, gather
 from kwsbench.report.verdict import p_in_words, points
-from kwsbench.report.wording import absent, amount, count, duration, measure, percent, plural, with_interval
 from kwsbench.store import Store
+from kwsbench.wording import absent, amount, count, duration, measure, percent, plural, with_interval
 
 _COSTS = (
     ("macro F1", "macro_f1", percent),

@@ -7,9 +7,9 @@ from kwsbench.evaluate.bootstrap import DRAWS
 from kwsbench.evaluate.metrics import MIN_CLIPS
 from kwsbench.labels import HEARD_CLIPS
 from kwsbench.report.rows import Record, by_task, leaky, synthetic
-from kwsbench.report.wording import plural
 from kwsbench.silence import SILENCE
 from kwsbench.streaming import CHOSEN_AT
+from kwsbench.wording import plural
 
 FEW_SPEAKERS = 10
 _NAMED = 5

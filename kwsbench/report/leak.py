@@ -9,8 +9,8 @@ import pandas as pd
 
 from kwsbench.evaluate.bootstrap import LEVEL, ratio
 from kwsbench.report.rows import Record, Row
-from kwsbench.report.wording import listed, with_interval
 from kwsbench.splits import RANDOM
+from kwsbench.wording import listed, with_interval
 
 _SIDES = {"apart": "", "mixed": "leaky_"}
 _COPIED = ("n_test", "n_test_speakers", "accuracy", "accuracy_low", "accuracy_high")

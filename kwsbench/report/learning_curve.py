@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from kwsbench.report.rows import TASK, Record, Row, by_task
-from kwsbench.report.wording import count, listed
+from kwsbench.wording import count, listed
 
 CUT = "train_speakers"
 _COPIED = ("n_train", "n_test", "n_test_speakers", "accuracy", "accuracy_low", "accuracy_high", "seeds")

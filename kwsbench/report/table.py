@@ -10,7 +10,7 @@ import pandas as pd
 from kwsbench.report.measures import PHASES
 from kwsbench.report.rows import TASK, Predictions, Record, Row, gather, synthetic
 from kwsbench.report.verdict import Verdict, in_words, verdicts
-from kwsbench.report.wording import amount, count, duration, measure, percent, plural, with_interval
+from kwsbench.wording import amount, count, duration, measure, percent, plural, with_interval
 
 FIRST_COLUMNS = (
     "model", "corpus", "labels", "split", "n_train", "n_test", "n_test_speakers", "accuracy", "accuracy_low",

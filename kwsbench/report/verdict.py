@@ -9,7 +9,7 @@ import pandas as pd
 
 from kwsbench.evaluate.pairs import MARGIN, Pair, compare_pairs, tie_letters
 from kwsbench.report.rows import TASK, Row, leaky
-from kwsbench.report.wording import absent, count, percent, plural, with_interval
+from kwsbench.wording import absent, count, percent, plural, with_interval
 
 _NAMED = 4  # models that a sentence names
 _PAIR_COLUMNS = (

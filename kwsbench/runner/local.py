@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kwsbench.cell import Places, label_fold, plan_folds, read_corpus
 from kwsbench.models import MODELS, model_class
 from kwsbench.progress import TerminalProgress
 from kwsbench.recipe.form import ASKED
@@ -20,7 +19,9 @@ from kwsbench.runner.children import Child, start_child
 from kwsbench.runner.display import Display
 from kwsbench.runner.environment import cores, describe_machine, find_device
 from kwsbench.seeds import fingerprint
+from kwsbench.sound import Places
 from kwsbench.store import Record, Store
+from kwsbench.tasks import label_fold, plan_folds, sound_of
 
 if TYPE_CHECKING:
     from kwsbench.study import Cell, Study
@@ -67,7 +68,7 @@ def plan(study: Study, store: Store, places: Places) -> list[Planned]:
     for cell in study.cells:
         corpus_id = fingerprint(cell.corpus, cell.corpus_settings, cell.split.get("test"), cell.limits["bad_share"])
         if corpus_id not in sounds:
-            sound = read_corpus(cell, places, progress)
+            sound = sound_of(cell, places, progress)
             sounds[corpus_id] = sound, sound.recordings.fingerprint
         sound, content = sounds[corpus_id]
         split_id = fingerprint(corpus_id, cell.split, cell.study_seed)

@@ -20,7 +20,7 @@ from kwsbench.runner.local import Planned, identity, job_of, plan, work_name
 from kwsbench.runner.worker import failure, work_on
 
 if TYPE_CHECKING:
-    from kwsbench.cell import Places
+    from kwsbench.sound import Places
     from kwsbench.store import Record, Store
     from kwsbench.study import Study
 

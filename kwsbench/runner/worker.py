@@ -46,7 +46,8 @@ def work_on(job: dict[str, Any], progress: Progress, keeps: bool = True) -> dict
     """Run the job's cell; predictions and weights go to the store where it ``keeps`` them, the record comes back."""
     import torch
 
-    from kwsbench.cell import Places, run_cell
+    from kwsbench.cell import run_cell
+    from kwsbench.sound import Places
     from kwsbench.study import Cell
 
     torch.set_num_threads(job["threads"])

@@ -3,13 +3,13 @@
 Its one script sorts and filters the comparison; all there is to read is there without it.
 """
 
-import base64
-import hashlib
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
+from kwsbench.pages.figures import COLOURS
+from kwsbench.pages.markup import Markup, inner, tag
+from kwsbench.pages.shell import self_contained
 from kwsbench.report.findings import Findings
 from kwsbench.report.footnotes import failures, machine_text
 from kwsbench.report.page.calibration import calibration_section
@@ -17,11 +17,9 @@ from kwsbench.report.page.comparison import comparison, fold_table
 from kwsbench.report.page.confusions import confusions, recalls
 from kwsbench.report.page.curves import learning
 from kwsbench.report.page.detection import detection_section
-from kwsbench.report.page.figures import COLOURS
 from kwsbench.report.page.hardest import hardest_section
 from kwsbench.report.page.leak import price_sections
 from kwsbench.report.page.learning_curve import curve_sections
-from kwsbench.report.page.markup import Markup, inner, tag
 from kwsbench.report.page.pairs import pair_matrix
 from kwsbench.report.page.robustness import robustness_section
 from kwsbench.report.page.speakers import speaker_section
@@ -29,9 +27,7 @@ from kwsbench.report.page.streaming import streaming_section
 from kwsbench.report.rows import Record, Row, leaky
 from kwsbench.report.table import table_title, tasks_of
 from kwsbench.report.verdict import Verdict, in_words
-from kwsbench.report.wording import plural
-
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{}'"
+from kwsbench.wording import plural
 
 
 def build_page(study: str, recipe: dict[str, Any], found: Findings) -> str:
@@ -61,27 +57,7 @@ def build_page(study: str, recipe: dict[str, Any], found: Findings) -> str:
         tag("main", across, sections, _notes(found.notes), last),
         tag("footer", "Made by kwsbench. table.csv beside this page has every number unrounded."),
     ]
-    script = _beside("page.js")
-    body.append(tag("script", Markup(script)))
-    head = [
-        tag("meta", charset="utf-8"),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="color-scheme", content="light dark"),
-        tag("meta", http_equiv="Content-Security-Policy", content=_POLICY.format(_digest(script))),
-        tag("link", rel="icon", href="data:,"),
-        tag("title", f"{title} · kwsbench"),
-        tag("style", Markup(_beside("page.css"))),
-    ]
-    return "<!DOCTYPE html>\n" + tag("html", tag("head", head), tag("body", body), lang="en") + "\n"
-
-
-def _beside(name: str) -> str:
-    return Path(__file__).with_name(name).read_text(encoding="utf-8")
-
-
-def _digest(script: str) -> str:
-    """SHA-256 in base64, by which a page allows this one script and no other."""
-    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return self_contained(title, body)
 
 
 def _header(

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from kwsbench.pages.figures import Axis, grid_x, grid_y, nice_ticks
+from kwsbench.pages.markup import Markup, tag
 from kwsbench.report.page.blocks import row_name
-from kwsbench.report.page.figures import Axis, grid_x, grid_y, nice_ticks
-from kwsbench.report.page.markup import Markup, tag
 from kwsbench.report.rows import Row
-from kwsbench.report.wording import absent, measure, percent
+from kwsbench.wording import absent, measure, percent
 
 
 def calibration_section(rows: Sequence[Row], colours: dict[str, int]) -> Markup | None:

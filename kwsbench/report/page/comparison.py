@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kwsbench.report.page.blocks import row_name, scrolling, shaded
-from kwsbench.report.page.figures import (
+from kwsbench.pages.blocks import scrolling, shaded
+from kwsbench.pages.figures import (
     Axis,
     Point,
     cost_chart,
@@ -13,10 +13,11 @@ from kwsbench.report.page.figures import (
     interval_bar,
     interval_scale,
 )
-from kwsbench.report.page.markup import Markup, tag
+from kwsbench.pages.markup import Markup, tag
+from kwsbench.report.page.blocks import row_name
 from kwsbench.report.rows import Row
-from kwsbench.report.wording import absent, amount, count, duration, measure, percent, with_interval
 from kwsbench.silence import SILENCE
+from kwsbench.wording import absent, amount, count, duration, measure, percent, with_interval
 
 _Column = tuple[str, str, Callable[[Any], str], str]
 _HIGHER_IS_BETTER = ("accuracy", "macro_f1", "worst_speaker", "worst_tenth", "accuracy_without_silence")

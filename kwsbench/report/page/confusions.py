@@ -6,10 +6,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from kwsbench.evaluate.metrics import recall
-from kwsbench.report.page.blocks import row_name, scrolling, shaded, two_lines
-from kwsbench.report.page.markup import Markup, tag
+from kwsbench.pages.blocks import scrolling, shaded
+from kwsbench.pages.markup import Markup, tag
+from kwsbench.report.page.blocks import row_name, two_lines
 from kwsbench.report.rows import Row
-from kwsbench.report.wording import count, percent, plural
+from kwsbench.wording import count, percent, plural
 
 _MOST_MATRICES = 8  # beyond, they are folded away
 _TIGHT, _DENSE = 10, 14  # labels up to which three, two matrices stand side by side; beyond, small type

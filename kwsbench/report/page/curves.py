@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kwsbench.pages.figures import COLOURS, Curve, curve_panel
+from kwsbench.pages.markup import Markup, tag
 from kwsbench.report.page.blocks import row_name
-from kwsbench.report.page.figures import COLOURS, Curve, curve_panel
-from kwsbench.report.page.markup import Markup, tag
 from kwsbench.report.rows import Record, Row
 
 STEPS = ("epoch", "iteration")

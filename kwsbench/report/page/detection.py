@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from scipy.special import ndtri
 
 from kwsbench.evaluate.detection import Detection
+from kwsbench.pages.blocks import scrolling
+from kwsbench.pages.figures import Axis, grid_x, grid_y
+from kwsbench.pages.markup import Markup, tag
 from kwsbench.report.detection import curves_of, detection_of
-from kwsbench.report.page.blocks import row_name, scrolling
-from kwsbench.report.page.figures import Axis, grid_x, grid_y
-from kwsbench.report.page.markup import Markup, tag
+from kwsbench.report.page.blocks import row_name
 from kwsbench.report.rows import Row
-from kwsbench.report.wording import percent, plural
+from kwsbench.wording import percent, plural
 
 _RATES = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4)  # ticks of a DET axis
 _WIDTH, _HEIGHT = 560, 400

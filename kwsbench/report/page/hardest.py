@@ -1,10 +1,10 @@
 """The hardest clips of a task, as a table."""
 
+from kwsbench.pages.blocks import scrolling
+from kwsbench.pages.markup import Markup, tag
 from kwsbench.report.hardest import hardest_clips
-from kwsbench.report.page.blocks import scrolling
-from kwsbench.report.page.markup import Markup, tag
 from kwsbench.report.verdict import Verdict
-from kwsbench.report.wording import measure, percent
+from kwsbench.wording import measure, percent
 
 _TITLE = "The hardest clips"
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
+from kwsbench.pages.blocks import scrolling
+from kwsbench.pages.markup import Markup, tag
 from kwsbench.report.leak import Price, flattery, prices_by_task
-from kwsbench.report.page.blocks import scrolling
-from kwsbench.report.page.markup import Markup, tag
-from kwsbench.report.wording import with_interval
+from kwsbench.wording import with_interval
 
 
 def price_sections(found: Sequence[Price]) -> Iterator[Markup]:

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 
+from kwsbench.pages.figures import Point, line_chart
+from kwsbench.pages.markup import Markup, tag
 from kwsbench.report.learning_curve import LearningCurve, crossings
-from kwsbench.report.page.figures import Point, line_chart
-from kwsbench.report.page.markup import Markup, tag
 from kwsbench.report.rows import Row
-from kwsbench.report.wording import count
+from kwsbench.wording import count
 
 
 def curve_sections(curves: Sequence[LearningCurve], colours: dict[str, int]) -> Iterator[Markup]:

@@ -1,7 +1,8 @@
 """Every two models of a task, as a matrix."""
 
-from kwsbench.report.page.blocks import row_name, scrolling, two_lines
-from kwsbench.report.page.markup import Markup, tag
+from kwsbench.pages.blocks import scrolling
+from kwsbench.pages.markup import Markup, tag
+from kwsbench.report.page.blocks import row_name, two_lines
 from kwsbench.report.verdict import Verdict, gap_in_words, p_in_words, points
 
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
-from kwsbench.report.page.blocks import scrolling, two_lines
-from kwsbench.report.page.figures import Curve, level_panel
-from kwsbench.report.page.markup import Markup, tag
+from kwsbench.pages.blocks import scrolling
+from kwsbench.pages.figures import Curve, level_panel
+from kwsbench.pages.markup import Markup, tag
+from kwsbench.report.page.blocks import two_lines
 from kwsbench.report.robustness import Heard
-from kwsbench.report.wording import NONE, with_interval
+from kwsbench.wording import NONE, with_interval
 
 
 def robustness_section(heard: Sequence[Heard], colours: dict[str, int]) -> Markup:

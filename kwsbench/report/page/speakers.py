@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 
 from kwsbench.evaluate.metrics import MIN_CLIPS
+from kwsbench.pages.figures import Axis, nice_ticks
+from kwsbench.pages.markup import Markup, tag
 from kwsbench.report.page.blocks import row_name
-from kwsbench.report.page.figures import Axis, nice_ticks
-from kwsbench.report.page.markup import Markup, tag
 from kwsbench.report.rows import Row
-from kwsbench.report.wording import percent, plural
+from kwsbench.wording import percent, plural
 
 
 def speaker_section(rows: Sequence[Row], colours: dict[str, int]) -> Markup | None:

@@ -6,13 +6,14 @@ import numpy as np
 
 from kwsbench.evaluate.detection import ALARMS_AN_HOUR
 from kwsbench.evaluate.streaming import Sweep
-from kwsbench.report.page.blocks import row_name, scrolling
-from kwsbench.report.page.figures import Axis, grid_x, grid_y, nice_ticks, powers
-from kwsbench.report.page.markup import Markup, tag
+from kwsbench.pages.blocks import scrolling
+from kwsbench.pages.figures import Axis, grid_x, grid_y, nice_ticks, powers
+from kwsbench.pages.markup import Markup, tag
+from kwsbench.report.page.blocks import row_name
 from kwsbench.report.streaming import Listened
-from kwsbench.report.wording import measure, percent, plural
 from kwsbench.streaming import CHOSEN_AT
 from kwsbench.timeline import SHORT_SECONDS
+from kwsbench.wording import measure, percent, plural
 
 _WIDTH, _HEIGHT = 560, 360
 _MOST = 60.0  # false alarms an hour, as far as a sweep is complete

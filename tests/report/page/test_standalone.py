@@ -4,8 +4,8 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
+from kwsbench.pages.standalone import as_pdf, figures_of
 from kwsbench.report import write_report
-from kwsbench.report.page.standalone import as_pdf, figures_of
 
 
 @pytest.fixture

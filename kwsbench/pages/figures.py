@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from kwsbench.report.page.markup import Markup, tag
-from kwsbench.report.wording import amount, measure, percent, with_interval
+from kwsbench.pages.markup import Markup, tag
+from kwsbench.wording import amount, measure, percent, with_interval
 
 COLOURS = 8  # classes c0 to c7 of the page's style
 

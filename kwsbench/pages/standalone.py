@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kwsbench.errors import UserError
-from kwsbench.report.page.figures import COLOURS
+from kwsbench.pages.figures import COLOURS
 
 _FIGURE = re.compile(r'<figcaption>(?P<told>.*?)</figcaption>(?P<svg><svg [^>]*class="chart.*?</svg>)', re.DOTALL)
 _DRAWN = ("grid", "tick", "axis", "name", "dot", "speck", "value", "whisker", "error", "curve", "front", "kept", "band")

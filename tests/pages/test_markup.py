@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kwsbench.report.page.markup import Markup, inner, tag
+from kwsbench.pages.markup import Markup, inner, tag
 
 anything = st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters="\r\x00"), max_size=40)
 

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from kwsbench.report.page.curves import WORDS, panels_of
-from kwsbench.report.page.figures import (
+from kwsbench.pages.figures import (
     Axis,
     Curve,
     Point,
@@ -19,8 +18,9 @@ from kwsbench.report.page.figures import (
     line_chart,
     nice_ticks,
 )
+from kwsbench.report.page.curves import WORDS, panels_of
 from kwsbench.report.rows import Row
-from kwsbench.report.wording import amount
+from kwsbench.wording import amount
 
 finite = st.floats(-1e6, 1e6, allow_nan=False)
 

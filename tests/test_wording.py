@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kwsbench.report import wording
+from kwsbench import wording
 
 
 @pytest.mark.parametrize(
