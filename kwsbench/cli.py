@@ -87,6 +87,17 @@ def say_report(store: "Store", name: str, recipe: dict[str, Any], records: "list
     typer.echo(f"\nwritten: {store.folder}/{', '.join(written)}")
 
 
+def write_figures(store: "Store", page: str, kinds: list[str]) -> None:
+    """Write every figure of a page that is in a store as files of their own: "svg", "pdf", "png"."""
+    from kwsbench.pages.standalone import as_kind, figures_of
+
+    drawn = list(figures_of((store.folder / page).read_text(encoding="utf-8")))
+    for name, svg in drawn:
+        for kind in kinds:
+            store.write(f"figures/{name}.{kind}", as_kind(svg, kind))
+    typer.echo(f"{len(drawn)} figures: {store.folder}/figures")
+
+
 @app.command()
 def run(
     recipe: RecipeFile,
@@ -140,20 +151,13 @@ def report(
     pdf: Annotated[bool, typer.Option("--pdf", help="And as PDF.")] = False,
 ) -> None:
     """Write a study's tables and page anew from what is stored; nothing is trained."""
-    from kwsbench.pages.standalone import as_pdf, figures_of
     from kwsbench.store import Store
 
     store = Store(study)
     known = store.study()
     say_report(store, known["study"], known["recipe"], store.in_order())
-    if not (figures or pdf):
-        return
-    drawn = list(figures_of((study / "report.html").read_text(encoding="utf-8")))
-    for name, svg in drawn:
-        store.write(f"figures/{name}.svg", svg)
-        if pdf:
-            store.write(f"figures/{name}.pdf", as_pdf(svg))
-    typer.echo(f"{len(drawn)} figures: {study}/figures")
+    if figures or pdf:
+        write_figures(store, "report.html", ["svg", *(["pdf"] if pdf else [])])
 
 
 @app.command()
@@ -174,6 +178,56 @@ def compare(
     if lost := [one.name for one in compared if one.regression]:
         typer.echo(f"regression: {', '.join(lost)}")
         raise typer.Exit(1)
+
+
+@app.command()
+def explore(
+    corpus: Annotated[str, typer.Argument(metavar="CORPUS", help="As recipes name it; see kwsbench list corpora.")],
+    out: Annotated[Path | None, typer.Option(help="Folder to write to. Default: results/explore_CORPUS.")] = None,
+    data: DataRoot = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="SETTING=VALUE", help="Of the corpus: path=/data/mine.")
+    ] = None,
+    official_test: Annotated[bool, typer.Option("--official-test", help="With its official test set.")] = False,
+    audio: Annotated[bool, typer.Option("--audio", help="Let the page play the clips it shows.")] = False,
+    faults: Annotated[bool, typer.Option("--faults", help="Inject faults: how many of them are found?")] = False,
+    figures: Annotated[bool, typer.Option("--figures", help="Write every figure of the page as SVG too.")] = False,
+    png: Annotated[bool, typer.Option("--png", help="And as PNG.")] = False,
+    seed: Annotated[int, typer.Option(help="Of all that is drawn by chance.")] = 2017,
+) -> None:
+    """Look at a corpus before modelling it: one page, tables and figures."""
+    import shlex
+
+    from kwsbench.explore.corpus import explore_corpus
+    from kwsbench.explore.material import Material
+    from kwsbench.progress import TerminalProgress
+    from kwsbench.recipe.corpus import corpus_settings
+    from kwsbench.runner.local import default_cache
+    from kwsbench.sound import Places, read_sound
+    from kwsbench.store import Store
+
+    settings = corpus_settings(corpus, overrides or [])
+    progress = TerminalProgress()
+    places = Places(data_root(data), default_cache())
+    sound = read_sound(corpus, places, settings, official_test=official_test, progress=progress)
+    store = Store(out or Path("results") / f"explore_{corpus}")
+    written: list[str] = []
+
+    def write(file: str, content: str | bytes) -> None:
+        store.write(file, content)
+        written.append(file)
+
+    flags = [flag for flag, given in (("--official-test", official_test), ("--faults", faults)) if given]
+    given = [word for text in overrides or [] for word in ("--set", text)] + flags
+    command = shlex.join(["python", "-m", "kwsbench", "explore", corpus, *given, "--seed", str(seed)])
+    parts = explore_corpus(Material(sound, seed, progress), write, command, audio=audio, faults=faults)
+    progress.close()
+    for part in parts:
+        for finding in part.findings:
+            typer.echo(f"{part.title}: {finding}")
+    typer.echo(f"\nwritten: {store.folder}/{', '.join(written)}")
+    if figures or png:
+        write_figures(store, written[-1], ["svg", *(["png"] if png else [])])
 
 
 @app.command()

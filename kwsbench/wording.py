@@ -64,6 +64,22 @@ def listed(texts: Iterable[str]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
+def machine_text(environment: dict[str, Any]) -> str:
+    """Processor, cores, memory, GPU and the versions that move results, as far as ``environment`` says."""
+    parts = [str(environment["cpu"])] if environment.get("cpu") else []
+    for key, text in (("cores", "{} cores"), ("threads", "{} threads a cell"), ("memory_gb", "{} GB")):
+        if key in environment:
+            parts.append(text.format(environment[key]))
+    parts.append(f"GPU {environment['gpu']}" if environment.get("gpu") else "no GPU")
+    versions = [f"Python {environment['python']}"] if "python" in environment else []
+    packages = environment.get("packages", {})
+    versions += [f"{name} {packages[name]}" for name in ("kwsbench", "torch", "numpy", "hmmlearn") if name in packages]
+    if environment.get("git_commit"):
+        changed = " with changes" if environment.get("git_dirty") else ""
+        versions.append(f"revision {environment['git_commit'][:12]}{changed}")
+    return "; ".join(filter(None, (", ".join(parts), ", ".join(versions))))
+
+
 def _three_digits(number: float) -> str:
     if abs(number) >= 99.95:
         return f"{number:.0f}"

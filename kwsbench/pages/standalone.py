@@ -1,4 +1,4 @@
-"""Every figure of the page as a file of its own, SVG or PDF: its style within, in the light palette."""
+"""Every figure of the page as a file of its own, SVG, PDF or PNG: its style within, in the light palette."""
 
 import html
 import re
@@ -26,18 +26,24 @@ def figures_of(page: str) -> Iterator[tuple[str, str]]:
         yield f"{number:02d}-{'-'.join(words)}", f"{head}><style>{style}</style>{rest}\n"
 
 
-def as_pdf(svg: str) -> bytes:
-    """The figure as PDF.
+def as_kind(svg: str, kind: str) -> str | bytes:
+    """The figure as "svg", "pdf" or "png" (two pixels a unit).
 
     Raises
     ------
     UserError : cairosvg is not there.
     """
+    if kind == "svg":
+        return svg
     try:
         import cairosvg
     except (ImportError, OSError) as e:
-        raise UserError(f"no PDF can be written: {e}", "--pdf", "pip install 'kwsbench[pdf]', and have Cairo") from e
-    found: bytes = cairosvg.svg2pdf(bytestring=svg.encode())
+        todo = "pip install 'kwsbench[pdf]', and have Cairo"
+        raise UserError(f"no {kind.upper()} can be written: {e}", f"--{kind}", todo) from e
+    if kind == "pdf":
+        found: bytes = cairosvg.svg2pdf(bytestring=svg.encode())
+    else:
+        found = cairosvg.svg2png(bytestring=svg.encode(), scale=2, background_color="white")
     return found
 
 

@@ -1,7 +1,6 @@
 """What a reader must know to believe a table: sentences under it."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from kwsbench.evaluate.bootstrap import DRAWS
 from kwsbench.evaluate.metrics import MIN_CLIPS
@@ -9,7 +8,7 @@ from kwsbench.labels import HEARD_CLIPS
 from kwsbench.report.rows import Record, by_task, leaky, synthetic
 from kwsbench.silence import SILENCE
 from kwsbench.streaming import CHOSEN_AT
-from kwsbench.wording import plural
+from kwsbench.wording import machine_text, plural
 
 FEW_SPEAKERS = 10
 _NAMED = 5
@@ -37,22 +36,6 @@ def footnotes(records: Sequence[Record]) -> list[str]:
 def machines(records: Iterable[Record]) -> list[str]:
     """Each machine and software that the records were made on, in words."""
     return _once(machine_text(record["environment"]) for record in records if record.get("environment"))
-
-
-def machine_text(environment: dict[str, Any]) -> str:
-    """Processor, cores, memory, GPU and the versions that move results, as far as ``environment`` says."""
-    parts = [str(environment["cpu"])] if environment.get("cpu") else []
-    for key, text in (("cores", "{} cores"), ("threads", "{} threads a cell"), ("memory_gb", "{} GB")):
-        if key in environment:
-            parts.append(text.format(environment[key]))
-    parts.append(f"GPU {environment['gpu']}" if environment.get("gpu") else "no GPU")
-    versions = [f"Python {environment['python']}"] if "python" in environment else []
-    packages = environment.get("packages", {})
-    versions += [f"{name} {packages[name]}" for name in ("kwsbench", "torch", "numpy", "hmmlearn") if name in packages]
-    if environment.get("git_commit"):
-        changed = " with changes" if environment.get("git_dirty") else ""
-        versions.append(f"revision {environment['git_commit'][:12]}{changed}")
-    return "; ".join(filter(None, (", ".join(parts), ", ".join(versions))))
 
 
 def failures(records: Iterable[Record]) -> dict[tuple[str, str, str], list[Record]]:

@@ -11,7 +11,7 @@ from kwsbench.pages.figures import COLOURS
 from kwsbench.pages.markup import Markup, inner, tag
 from kwsbench.pages.shell import self_contained
 from kwsbench.report.findings import Findings
-from kwsbench.report.footnotes import failures, machine_text
+from kwsbench.report.footnotes import failures
 from kwsbench.report.page.calibration import calibration_section
 from kwsbench.report.page.comparison import comparison, fold_table
 from kwsbench.report.page.confusions import confusions, recalls
@@ -27,7 +27,7 @@ from kwsbench.report.page.streaming import streaming_section
 from kwsbench.report.rows import Record, Row, leaky
 from kwsbench.report.table import table_title, tasks_of
 from kwsbench.report.verdict import Verdict, in_words
-from kwsbench.wording import plural
+from kwsbench.wording import machine_text, plural
 
 
 def build_page(study: str, recipe: dict[str, Any], found: Findings) -> str:

@@ -4,7 +4,7 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from kwsbench.pages.standalone import as_pdf, figures_of
+from kwsbench.pages.standalone import as_kind, figures_of
 from kwsbench.report import write_report
 
 
@@ -30,9 +30,11 @@ def test_every_figure_is_a_drawing_by_itself(figures):
         assert all(f".{name}" in style for name in classes - {"chart", "small", "strip", "dashed", "c0", "c1"})
 
 
-def test_a_figure_as_pdf(figures):
+def test_a_figure_as_pdf_and_as_png(figures):
     try:
         import cairosvg  # noqa: F401
     except (ImportError, OSError) as e:
         pytest.skip(f"no cairosvg or no Cairo here: {e}")
-    assert as_pdf(next(iter(figures.values()))).startswith(b"%PDF")
+    drawn = next(iter(figures.values()))
+    assert as_kind(drawn, "pdf").startswith(b"%PDF") and as_kind(drawn, "png").startswith(b"\x89PNG")
+    assert as_kind(drawn, "svg") == drawn

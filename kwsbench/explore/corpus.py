@@ -1,0 +1,56 @@
+"""A corpus looked at from every side: its page, tables and figures."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+
+from kwsbench.explore.material import Material
+from kwsbench.explore.page.build import build_page
+from kwsbench.explore.page.part import Part
+from kwsbench.runner.environment import describe_machine
+
+
+def explore_corpus(
+    material: Material,
+    write: Callable[[str, str | bytes], None],
+    command: str,
+    *,
+    audio: bool = False,
+    faults: bool = False,
+) -> list[Part]:
+    """Analyse a corpus and write what was found: a page, and each table as CSV.
+
+    Parameters
+    ----------
+    write : file name, content → a whole file, or nothing of it.
+    command : that makes it again; stands on the page.
+    audio : let the page play clips; it is a file of its own then, ``explore_audio.html``, so that no recording is
+        handed on unawares.
+    faults : inject faults into a copy and tell how many of them are found; takes as long as finding them once more.
+    """
+    begun = time.perf_counter()
+    parts = [part() for part in _parts(material, audio, faults)]
+    for part in parts:
+        for name, table in part.tables.items():
+            write(f"{name}.csv", table.to_csv(index=False))
+    write("findings.csv", _findings(parts).to_csv(index=False))
+    page = build_page(material, parts, command, time.perf_counter() - begun, _environment())
+    write("explore_audio.html" if audio else "explore.html", page)
+    return parts
+
+
+def _parts(material: Material, audio: bool, faults: bool) -> list[Callable[[], Part]]:
+    """The parts of the page in order, each still to be made."""
+    parts: list[Callable[[], Part]] = []
+    return parts
+
+
+def _findings(parts: list[Part]) -> pd.DataFrame:
+    lines = [(part.title, finding) for part in parts for finding in part.findings]
+    return pd.DataFrame(lines, columns=["part", "finding"])
+
+
+def _environment() -> dict[str, Any]:
+    return describe_machine("cpu")
