@@ -1,13 +1,14 @@
 """A corpus looked at from every side: its page, tables and figures."""
 
+import resource
+import sys
 import time
 from collections.abc import Callable
-from typing import Any
 
 import pandas as pd
 
 from kwsbench.explore.material import Material
-from kwsbench.explore.page.build import build_page
+from kwsbench.explore.page.build import Effort, build_page
 from kwsbench.explore.page.part import Part
 from kwsbench.runner.environment import describe_machine
 
@@ -36,7 +37,8 @@ def explore_corpus(
         for name, table in part.tables.items():
             write(f"{name}.csv", table.to_csv(index=False))
     write("findings.csv", _findings(parts).to_csv(index=False))
-    page = build_page(material, parts, command, time.perf_counter() - begun, _environment())
+    effort = Effort(time.perf_counter() - begun, _peak_mb(), describe_machine("cpu"))
+    page = build_page(material, parts, command, effort)
     write("explore_audio.html" if audio else "explore.html", page)
     return parts
 
@@ -52,5 +54,9 @@ def _findings(parts: list[Part]) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=["part", "finding"])
 
 
-def _environment() -> dict[str, Any]:
-    return describe_machine("cpu")
+def _peak_mb() -> float:
+    """Most memory that this process or one of its children held, in MB."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return (
+        max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) * unit / 1e6
+    )

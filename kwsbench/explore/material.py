@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +18,7 @@ from kwsbench.audio import FULL_SCALE, resample
 from kwsbench.progress import Progress, silent
 from kwsbench.recordings import Recordings, available_cores
 from kwsbench.seeds import derive_seed
-from kwsbench.sound import Sound
+from kwsbench.sound import Places, Sound, read_sound
 
 RATE = 16000
 BATCH = 250  # clips a process measures at a time
@@ -93,6 +95,28 @@ class Material:
         # spawned, not forked: the threads of this process's libraries do not survive a fork
         with ProcessPoolExecutor(min(self.workers, len(batches)), mp_context=get_context("spawn")) as pool:
             yield from pool.map(work, batches)
+
+
+def open_corpus(
+    name: str, data: str | Path = "", *, official_test: bool = False, seed: int = 2017, **settings: Any
+) -> Material:
+    """A corpus to look at, in a notebook: ``open_corpus("fsdd", "data")``.
+
+    Parameters
+    ----------
+    name : as recipes name it.
+    data : folder with the corpora; default ``KWSBENCH_DATA``, else ``data`` in the user's cache folder.
+    official_test : with its official test set.
+    settings : the corpus's own.
+
+    Raises
+    ------
+    UserError : the corpus is not there, or not as its layout says.
+    """
+    from kwsbench.runner.local import default_cache
+
+    root = Path(data or os.environ.get("KWSBENCH_DATA") or default_cache() / "data").absolute()
+    return Material(read_sound(name, Places(root, default_cache()), settings, official_test=official_test), seed)
 
 
 def _batch(

@@ -1,6 +1,7 @@
 """The page of a corpus: what to know first, then every part."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from kwsbench.explore.material import Material
@@ -10,17 +11,17 @@ from kwsbench.pages.shell import self_contained
 from kwsbench.wording import duration, machine_text, plural
 
 
-def build_page(
-    material: Material, parts: Sequence[Part], command: str, seconds: float, environment: Mapping[str, Any]
-) -> str:
-    """The page as text.
+@dataclass(frozen=True)
+class Effort:
+    """What the analyses took: seconds, MB at most, and where: as ``runner.environment.describe_machine`` says it."""
 
-    Parameters
-    ----------
-    command : that makes it again.
-    seconds : that the analyses took.
-    environment : as ``runner.environment.describe_machine`` gives it.
-    """
+    seconds: float
+    peak_mb: float
+    machine: Mapping[str, Any]
+
+
+def build_page(material: Material, parts: Sequence[Part], command: str, effort: Effort) -> str:
+    """The page as text; ``command`` makes it again."""
     anchors = [part.title.lower().replace(" ", "-").replace(",", "") for part in parts]
     body = [
         tag("a", "Skip to what to know", href="#findings", class_="skip"),
@@ -29,7 +30,7 @@ def build_page(
             "main",
             _findings(parts, anchors),
             [_section(part, anchor) for part, anchor in zip(parts, anchors, strict=True)],
-            _repeat(command, seconds, environment),
+            _repeat(command, effort),
         ),
         tag("footer", "Made by kwsbench. The CSV files beside this page have every number unrounded."),
     ]
@@ -68,8 +69,7 @@ def _section(part: Part, anchor: str) -> Markup:
     return tag("section", tag("h2", part.title), part.body, id=anchor)
 
 
-def _repeat(command: str, seconds: float, environment: Mapping[str, Any]) -> Markup:
-    told = f"Took {duration(seconds)} on {machine_text(dict(environment))}."
-    return tag(
-        "section", tag("h2", "How to repeat this"), tag("pre", tag("code", command)), tag("p", told), id="repeat"
-    )
+def _repeat(command: str, effort: Effort) -> Markup:
+    took = f"Took {duration(effort.seconds)} and at most {effort.peak_mb:,.0f} MB in one process"
+    told = tag("p", f"{took} on {machine_text(dict(effort.machine))}.")
+    return tag("section", tag("h2", "How to repeat this"), tag("pre", tag("code", command)), told, id="repeat")
