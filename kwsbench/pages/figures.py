@@ -126,7 +126,7 @@ def cost_chart(points: Sequence[Point], x_title: str, word: Callable[[float], st
 
     def marks(x: Axis, y: Axis) -> list[Markup]:
         labels = _labels(points, x, y)
-        named = [_cost_point(p, x, y, _name_at(p, label)) for p, label in zip(points, labels, strict=True)]
+        named = [_cost_point(p, x, y, word, _name_at(p, label)) for p, label in zip(points, labels, strict=True)]
         return [*_front(points, x, y), *named]
 
     named = "; ".join(f"{p.name}: {percent(p.accuracy)} % at {word(p.cost)}" for p in points)
@@ -143,7 +143,7 @@ def line_chart(lines: Sequence[Sequence[Point]], x_title: str, word: Callable[[f
             shifted = x._replace(start=x.start + 4 * number, stop=x.stop + 4 * number)
             path = " ".join(f"{shifted.at(p.cost):.1f},{y.at(p.accuracy):.1f}" for p in line)
             drawn = tag("polyline", points=path, class_=f"curve c{line[0].colour}")
-            found.append(tag("g", drawn, [_cost_point(p, shifted, y) for p in line]))
+            found.append(tag("g", drawn, [_cost_point(p, shifted, y, word) for p in line]))
         return found
 
     named = "; ".join(
@@ -219,12 +219,14 @@ def _name_at(point: Point, label: tuple[float, float, str]) -> Markup:
     return tag("text", point.name, x=label[0], y=label[1], text_anchor=label[2], class_="name")
 
 
-def _cost_point(point: Point, x: Axis, y: Axis, name: Markup | None = None) -> Markup:
+def _cost_point(point: Point, x: Axis, y: Axis, word: Callable[[float], str], name: Markup | None = None) -> Markup:
     px, py = x.at(point.cost), y.at(point.accuracy)
+    accuracy = with_interval(point.accuracy, point.low, point.high)
+    told = tag("title", f"{point.name}: {accuracy} % at {word(point.cost)}")
     line = None
     if math.isfinite(point.low):
         line = tag("line", x1=px, x2=px, y1=y.at(point.low), y2=y.at(point.high), class_="error")
-    return tag("g", line, tag("circle", cx=px, cy=py, r=5.5, class_="dot"), name, class_=f"c{point.colour}")
+    return tag("g", told, line, tag("circle", cx=px, cy=py, r=5.5, class_="dot"), name, class_=f"c{point.colour}")
 
 
 def grid_x(value: float, x: Axis, y: Axis, text: str) -> list[Markup]:
@@ -315,7 +317,8 @@ def _first(values: Sequence[float]) -> float:
 def _curve(curve: Curve, x: Axis, y: Axis) -> Markup:
     points = [(x.at(a), y.at(b)) for a, b in zip(curve.xs, curve.ys, strict=True) if math.isfinite(b)]
     colour = f"c{curve.colour % COLOURS}"
+    told = tag("title", curve.name)
     if len(points) == 1:
-        return tag("circle", cx=points[0][0], cy=points[0][1], r=3, class_=f"dot {colour}")
+        return tag("circle", told, cx=points[0][0], cy=points[0][1], r=3, class_=f"dot {colour}")
     path = " ".join(f"{a:.1f},{b:.1f}" for a, b in points)
-    return tag("polyline", points=path, class_=f"curve {colour}{' dashed' if curve.dashed else ''}")
+    return tag("polyline", told, points=path, class_=f"curve {colour}{' dashed' if curve.dashed else ''}")

@@ -38,4 +38,22 @@ for (const table of document.querySelectorAll("table.comparison")) {
     box.nextElementSibling.textContent = words.length ? `${shown} of ${rows.length}` : "";
   });
 }
+// What a mark of a drawing stands for is said beside the pointer at once; without scripts its title says it after a while.
+const told = Object.assign(document.createElement("div"), { className: "told", hidden: true });
+told.setAttribute("role", "tooltip");
+document.body.append(told);
+document.addEventListener("pointermove", ({ target, clientX, clientY }) => {
+  const mark = target.closest("svg.chart :is([data-told], :has(> title))");
+  const title = mark?.querySelector(":scope > title");
+  if (title) {
+    mark.dataset.told = title.textContent; // the browser's own would stand beside ours
+    mark.setAttribute("aria-label", title.textContent);
+    title.remove();
+  }
+  told.hidden = !mark;
+  if (!mark) return;
+  told.textContent = mark.dataset.told;
+  told.style.left = `${Math.min(clientX + 14, innerWidth - told.offsetWidth - 8)}px`;
+  told.style.top = `${clientY + 18 + told.offsetHeight > innerHeight ? clientY - told.offsetHeight - 8 : clientY + 18}px`;
+});
 document.documentElement.classList.add("scripted");

@@ -1,5 +1,7 @@
 """The page in a real browser: nothing is complained of, and the comparison sorts and filters."""
 
+import re
+
 import pytest
 
 from kwsbench.report import write_report
@@ -77,3 +79,13 @@ def test_light_and_dark_can_be_read(page, scheme):
 def test_it_needs_no_sideways_scrolling_on_a_phone(page):
     page.set_viewport_size({"width": 390, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_a_mark_says_what_it_stands_for_when_the_pointer_is_on_it(page):
+    mark = page.locator("svg.chart .dot").first
+    mark.scroll_into_view_if_needed()
+    mark.hover()
+    told = page.locator(".told")
+    assert told.is_visible() and re.match(r"[a-z_]+.*: \d+\.\d .*% at ", told.inner_text())
+    page.mouse.move(2, 2)
+    assert not told.is_visible()
