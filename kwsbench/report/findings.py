@@ -23,7 +23,7 @@ class Findings:
     ----------
     rows : of the comparison. table, notes : the same for reading, with footnotes.
     verdicts : task → every pair of its models.
-    robustness : rows on corrupted test clips. streams : rows on streams. curves : against training speakers.
+    robustness : rows on corrupted test clips. streams : rows on streams. curves : against what is trained on.
     leaks : random splits against others.
     """
 

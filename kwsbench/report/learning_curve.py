@@ -1,4 +1,4 @@
-"""Accuracy against the number of training speakers: rows that differ by ``train_speakers`` alone, as lines.
+"""Accuracy against how much is trained on: rows that differ by ``train_speakers`` or ``train_clips`` alone, as lines.
 
 They are scored on the same test clips, so they are points of one curve and no tasks of their own.
 """
@@ -14,9 +14,9 @@ import pandas as pd
 from kwsbench.report.rows import TASK, Record, Row, by_task
 from kwsbench.wording import count, listed
 
-CUT = "train_speakers"
+CUTS = {"train_speakers": "training speakers", "train_clips": "training clips of each word"}
 _COPIED = ("n_train", "n_test", "n_test_speakers", "accuracy", "accuracy_low", "accuracy_high", "seeds")
-_COLUMNS = ("model", "setting", "corpus", "labels", "split", CUT, *_COPIED)
+_COLUMNS = ("model", "setting", "corpus", "labels", "split", *CUTS, *_COPIED)
 
 
 @dataclass(frozen=True)
@@ -25,16 +25,18 @@ class LearningCurve:
 
     Attributes
     ----------
+    cut : "train_speakers" or "train_clips".
     task : corpus, labels, split, without the cut.
-    lines : name of a row → its rows by number of training speakers (the mean over folds), rising.
+    lines : name of a row → its rows by number of training speakers (the mean over folds) or of clips a word, rising.
     """
 
+    cut: str
     task: tuple[str, str, str]
     lines: dict[str, dict[int, Row]]
 
     @property
     def sizes(self) -> list[int]:
-        """All numbers of training speakers, rising."""
+        """All numbers of training speakers or clips, rising."""
         return sorted({size for line in self.lines.values() for size in line})
 
 
@@ -42,15 +44,16 @@ def learning_curves(rows: Sequence[Row]) -> list[LearningCurve]:
     """The curves of a study: none where no training side is cut to more than one size."""
     done = {row.records[0]["cell"]: row for row in rows if row.values}
     curves = []
-    for task, records in by_task(_whole(row.records[0]) for row in done.values()).items():
-        lines: dict[str, dict[int, Row]] = {}
-        group = [done[record["cell"]] for record in records]
-        for row in group:
-            if (size := _n_speakers(row)) is not None:
-                lines.setdefault(row.name, {})[size] = row
-        curve = LearningCurve(task, {name: dict(sorted(line.items())) for name, line in lines.items()})
-        if len(curve.sizes) > 1 and any(CUT in _split(row.records[0]) for row in group):
-            curves.append(curve)
+    for cut, size_of in (("train_speakers", _n_speakers), ("train_clips", _n_clips)):
+        for task, records in by_task(_whole(row.records[0], cut) for row in done.values()).items():
+            lines: dict[str, dict[int, Row]] = {}
+            group = [done[record["cell"]] for record in records]
+            for row in group:
+                if (size := size_of(row)) is not None:
+                    lines.setdefault(row.name, {})[size] = row
+            curve = LearningCurve(cut, task, {name: dict(sorted(line.items())) for name, line in lines.items()})
+            if len(curve.sizes) > 1 and any(cut in _split(row.records[0]) for row in group):
+                curves.append(curve)
     return curves
 
 
@@ -59,10 +62,16 @@ def _split(record: Record) -> dict[str, Any]:
     return found
 
 
-def _whole(record: Record) -> Record:
-    """The record as if its training side were whole."""
-    split = {name: value for name, value in _split(record).items() if name != CUT}
+def _whole(record: Record, cut: str) -> Record:
+    """The record as if its training side were not cut so."""
+    split = {name: value for name, value in _split(record).items() if name != cut}
     return {**record, "settings": {**record.get("settings", {}), "split": split}}
+
+
+def _n_clips(row: Row) -> int | None:
+    """Training clips of each word that a row's split keeps; None where it keeps all, which is no one number."""
+    kept = _split(row.records[0]).get("train_clips")
+    return kept if isinstance(kept, int) else None
 
 
 def _n_speakers(row: Row) -> int | None:
@@ -75,7 +84,7 @@ def curve_table(curves: Sequence[LearningCurve]) -> pd.DataFrame:
     """One row a point; shares in 0..1 and unrounded."""
     lines = [
         dict(zip(TASK, curve.task, strict=True))
-        | {"model": row.model, "setting": row.setting, CUT: size}
+        | {"model": row.model, "setting": row.setting, curve.cut: size}
         | {name: row.values[name] for name in _COPIED}
         for curve in curves
         for line in curve.lines.values()
@@ -86,17 +95,15 @@ def curve_table(curves: Sequence[LearningCurve]) -> pd.DataFrame:
 
 def curve_notes(curves: Sequence[LearningCurve]) -> list[str]:
     """For under the table: where lines cross, and what the interval does not speak of."""
-    drawn = (
-        "Training speakers are drawn once, fewer among more: intervals are over test speakers, not over other draws."
-    )
+    drawn = "They are drawn once, fewer among more: intervals are over test speakers, not over other draws."
     return [f"{', '.join(curve.task)}: {' '.join(filter(None, (crossings(curve), drawn)))}" for curve in curves]
 
 
 def crossings(curve: LearningCurve) -> str:
-    """Between which numbers of training speakers the lines of each two models cross, or that they do not."""
+    """Between which sizes of the training side the lines of each two models cross, or that they do not."""
     pairs = itertools.combinations(curve.lines.items(), 2)
     told = [text for (a, line), (b, other) in pairs if (text := _crossing(a, line, b, other))]
-    return f"Against the number of training speakers, {'; '.join(told)}." if told else ""
+    return f"Against the number of {CUTS[curve.cut]}, {'; '.join(told)}." if told else ""
 
 
 def _crossing(a: str, line: dict[int, Row], b: str, other: dict[int, Row]) -> str:

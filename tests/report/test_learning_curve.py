@@ -84,8 +84,8 @@ def test_the_report_has_figure_sentence_and_file(curve):
     files = {}
     notes = write_report("curve", {}, made.records, made.predictions, files.__setitem__).notes
     page, told = files["report.html"], "gmm and cnn cross between 10 and 40"
-    assert page.index('id="training-speakers-0"') < page.index('id="task-0"') and page.count("<polyline") >= 2
-    assert 'href="#training-speakers-0"' in page and page.count(told) == 2 and any(told in note for note in notes)
+    assert page.index('id="learning-curve-0"') < page.index('id="task-0"') and page.count("<polyline") >= 2
+    assert 'href="#learning-curve-0"' in page and page.count(told) == 2 and any(told in note for note in notes)
     assert "Accuracy against training speakers. gmm: " in page
     table = pd.read_csv(io.StringIO(files["learning_curve.csv"]))
     assert sorted(set(table["train_speakers"])) == [1, 10, ALL] and "leak.csv" not in files
@@ -103,3 +103,26 @@ def test_what_was_cut_is_said_and_what_all_points_share_is_said_once(curve):
     made.records[0]["settings"]["split"] |= {"train_clips": 3}
     (note,) = [note for note in footnotes(made.records) if "cut down" in note]
     assert note.startswith("The training side is cut down to the clips of 1 speaker") and "3 clips of each word" in note
+
+
+def test_clips_of_each_word_make_a_curve_of_their_own(curve):
+    made = curve("gmm", {1: 0.3, 10: 0.5, ALL: 0.6})
+    for size, skill in {3: 0.4, 30: 0.55}.items():
+        split = {"scheme": "hash", "folds": 5, "train_clips": size}
+        record = made.add("gmm", skill, settings={"split": split}, cell=f"gmm-clips-{size}")
+        made.tables[record["cell"]] = made.tables["speech-hash-gmm-s0"]
+        record["task"]["n_train_speakers"] = 7
+    speakers, clips = curves_of(made)
+    assert (speakers.cut, speakers.sizes, clips.cut, clips.sizes) == (
+        "train_speakers",
+        [1, 10, ALL],
+        "train_clips",
+        [3, 30],
+    )
+    table = curve_table([speakers, clips])
+    assert table["train_clips"].tolist()[3:] == [3, 30] and table["train_speakers"].isna().sum() == 2
+    files = {}
+    write_report("curve", {}, made.records, made.predictions, files.__setitem__)
+    assert (
+        ">Training clips of each word " in files["report.html"] and 'href="#learning-curve-1"' in files["report.html"]
+    )

@@ -12,6 +12,7 @@ from kwsbench.pages.markup import Markup, inner, tag
 from kwsbench.pages.shell import self_contained
 from kwsbench.report.findings import Findings
 from kwsbench.report.footnotes import failures
+from kwsbench.report.learning_curve import CUTS
 from kwsbench.report.page.calibration import calibration_section
 from kwsbench.report.page.comparison import comparison, fold_table
 from kwsbench.report.page.confusions import confusions, recalls
@@ -48,7 +49,7 @@ def build_page(study: str, recipe: dict[str, Any], found: Findings) -> str:
         for i, (task, (heading, _)) in enumerate(zip(tasks, tasks_of(found.table), strict=True))
     ]
     across = [*curve_sections(found.curves, colours), *price_sections(found.leaks)]
-    links = [("training-speakers-0", "Training speakers")] if found.curves else []
+    links = [(f"learning-curve-{i}", CUTS[curve.cut].capitalize()) for i, curve in enumerate(found.curves)]
     links += [("leak-0", "The price of a leak")] if found.leaks else []
     last = [_failed(records), _repeat(study, recipe), _environment(records)]
     body = [

@@ -1,10 +1,10 @@
-"""Accuracy against the number of training speakers, drawn."""
+"""Accuracy against how much is trained on, drawn."""
 
 from collections.abc import Iterator, Sequence
 
 from kwsbench.pages.figures import Point, line_chart
 from kwsbench.pages.markup import Markup, tag
-from kwsbench.report.learning_curve import LearningCurve, crossings
+from kwsbench.report.learning_curve import CUTS, LearningCurve, crossings
 from kwsbench.report.rows import Row
 from kwsbench.wording import count
 
@@ -16,13 +16,14 @@ def curve_sections(curves: Sequence[LearningCurve], colours: dict[str, int]) -> 
         legend = [
             tag("span", tag("span", class_=f"line c{colours[name]}", aria_hidden="true"), name) for name in curve.lines
         ]
-        told = "Accuracy on the same test clips against the number of training speakers, with 95 % intervals"
+        against = CUTS[curve.cut]
+        told = f"Accuracy on the same test clips against the number of {against}, with 95 % intervals"
         caption = tag("figcaption", told, tag("span", legend, class_="legend"))
-        figure = tag("figure", caption, line_chart(lines, "training speakers", count), class_="card")
-        head = tag("h2", "Training speakers ", tag("small", ", ".join(curve.task)))
+        figure = tag("figure", caption, line_chart(lines, against, count), class_="card")
+        head = tag("h2", f"{against.capitalize()} ", tag("small", ", ".join(curve.task)))
         sentence = crossings(curve)
         lead = tag("p", sentence) if sentence else None
-        yield tag("section", head, lead, tag("div", figure, class_="charts"), id=f"training-speakers-{number}")
+        yield tag("section", head, lead, tag("div", figure, class_="charts"), id=f"learning-curve-{number}")
 
 
 def _points(name: str, line: dict[int, Row], colour: int) -> list[Point]:
