@@ -24,8 +24,8 @@ def png(matrix: np.ndarray, low: float | None = None, high: float | None = None)
 
     values = np.asarray(matrix, float)
     finite = values[np.isfinite(values)]
-    least = float(finite.min()) if low is None and finite.size else (low or 0.0)
-    most = float(finite.max()) if high is None and finite.size else (high or 1.0)
+    ends = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+    least, most = ends[0] if low is None else low, ends[1] if high is None else high
     share = np.clip((np.nan_to_num(values, nan=least, posinf=most, neginf=least) - least) / ((most - least) or 1), 0, 1)
     table = np.stack([np.interp(np.linspace(0, 4, 256), np.arange(5), _STOPS[:, c]) for c in range(3)], axis=1)
     picture = Image.fromarray(np.rint(share[::-1] * 255).astype(np.uint8), mode="P")

@@ -16,6 +16,11 @@ def test_a_picture_has_a_pixel_an_element_and_its_first_row_at_the_bottom():
     assert (np.diff(np.concatenate([light[1], light[0]])) > 0).all()
 
 
+def test_a_limit_of_zero_is_a_limit():
+    light = np.asarray(Image.open(BytesIO(png(np.array([[-4.0, 0.0]]), -4.0, 0.0))).convert("RGB"), int)
+    assert (light[0, 0] == (13, 14, 40)).all() and (light[0, 1] == (250, 243, 214)).all()
+
+
 @pytest.mark.parametrize("matrix", [np.zeros((2, 2)), np.full((2, 2), np.nan), np.array([[-np.inf, 0.0, np.inf]])])
 def test_what_has_no_range_is_drawn_all_the_same(matrix):
     assert Image.open(BytesIO(png(matrix))).size == matrix.shape[::-1]
