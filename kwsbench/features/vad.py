@@ -18,14 +18,21 @@ def trim(samples: np.ndarray, rate: int, method: str) -> np.ndarray:
     """
     if method == "none":
         return samples
+    start, stop = borders(samples, rate, method)
+    return samples[start:stop]
+
+
+def borders(samples: np.ndarray, rate: int, method: str) -> tuple[int, int]:
+    """Where ``trim`` cuts int16 (n,): first sample kept, and the one after the last."""
+    if method == "none":
+        return 0, len(samples)
     active = (_energy if method == "energy" else _webrtc)(samples, rate)
     where = np.flatnonzero(active)
     if not len(where):
-        return samples
+        return 0, len(samples)
     frame = rate * FRAME_MS // 1000
     start = max(0, where[0] - MARGIN_FRAMES) * frame
-    stop = (where[-1] + 1 + MARGIN_FRAMES) * frame
-    return samples[start:stop]
+    return int(start), int(min((where[-1] + 1 + MARGIN_FRAMES) * frame, len(samples)))
 
 
 def _energy(samples: np.ndarray, rate: int) -> np.ndarray:

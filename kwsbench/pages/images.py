@@ -1,6 +1,7 @@
 """Matrices as pictures: spectrograms and the like, with axes, in inline SVG around a PNG."""
 
 import base64
+from collections.abc import Sequence
 from io import BytesIO
 
 import numpy as np
@@ -44,6 +45,7 @@ def heat_panel(
     limits: tuple[float, float] | None = None,
     size: tuple[int, int] = (340, 200),
     over: tuple[Markup, ...] | list[Markup] = (),
+    y_ticks: Sequence[tuple[float, str]] | None = None,
 ) -> Markup:
     """A matrix as a picture with axes.
 
@@ -55,15 +57,18 @@ def heat_panel(
     limits : values of the darkest and the lightest colour.
     size : of the drawing in pixels.
     over : drawn on top; the picture spans pixels 50 to width − 10 and 14 to height − 40, see ``heat_axes``.
+    y_ticks : values of y and what is written beside them; default: round numbers. For axes that are not linear in what
+        they tell, such as Hz on a mel scale.
     """
     width, height = size
     across, up = heat_axes(x[:2], y[:2], size)
+    marks = [(v, f"{v:g}") for v in nice_ticks(y[0], y[1])] if y_ticks is None else y_ticks
     picture = base64.b64encode(png(matrix, *(limits or (None, None)))).decode()
     return tag(
         "svg",
         tag("title", title),
         [grid_x(v, across, up, f"{v:g}") for v in nice_ticks(x[0], x[1])],
-        [grid_y(v, across, up, f"{v:g}") for v in nice_ticks(y[0], y[1])],
+        [grid_y(v, across, up, text) for v, text in marks],
         tag("image", href=f"data:image/png;base64,{picture}", x=across.start, y=up.stop,
             width=across.stop - across.start, height=up.start - up.stop, preserveAspectRatio="none",
             style="image-rendering: pixelated"),
