@@ -3,7 +3,7 @@
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pandas as pd
 
@@ -32,7 +32,7 @@ def explore_corpus(
     faults : inject faults into a copy and tell how many of them are found; takes as long as finding them once more.
     """
     begun = time.perf_counter()
-    parts = [part() for part in _parts(material, audio, faults)]
+    parts = list(_parts(material, audio, faults))
     for part in parts:
         for name, table in part.tables.items():
             write(f"{name}.csv", table.to_csv(index=False))
@@ -43,10 +43,29 @@ def explore_corpus(
     return parts
 
 
-def _parts(material: Material, audio: bool, faults: bool) -> list[Callable[[], Part]]:
-    """The parts of the page in order, each still to be made."""
-    parts: list[Callable[[], Part]] = []
-    return parts
+def _parts(material: Material, audio: bool, faults: bool) -> Iterator[Part]:
+    """The parts of the page in order; what several of them stand on is measured once."""
+    from kwsbench.explore.conditions import condition_measures
+    from kwsbench.explore.counts import clip_measures
+    from kwsbench.explore.page.conditions import conditions_part
+    from kwsbench.explore.page.confusability import confusability_part
+    from kwsbench.explore.page.counts import counts_part
+    from kwsbench.explore.page.resampling import resampling_part
+    from kwsbench.explore.page.spectra import spectra_part
+    from kwsbench.explore.page.split_check import split_check_part
+    from kwsbench.explore.page.views import views_part
+    from kwsbench.explore.split_check import splits_to_check
+
+    measures = clip_measures(material)
+    yield counts_part(material, measures)
+    yield views_part(material, audio=audio)
+    yield resampling_part(material, audio=audio)
+    yield spectra_part(material)
+    yield confusability_part(material)
+    conditions = condition_measures(material)
+    main = splits_to_check(material).main
+    yield conditions_part(material, conditions, measures, None if main is None else main.sides)
+    yield split_check_part(material, measures, conditions)
 
 
 def _findings(parts: list[Part]) -> pd.DataFrame:

@@ -26,13 +26,17 @@ def borders(samples: np.ndarray, rate: int, method: str) -> tuple[int, int]:
     """Where ``trim`` cuts int16 (n,): first sample kept, and the one after the last."""
     if method == "none":
         return 0, len(samples)
-    active = (_energy if method == "energy" else _webrtc)(samples, rate)
-    where = np.flatnonzero(active)
+    where = np.flatnonzero(speech_frames(samples, rate, method))
     if not len(where):
         return 0, len(samples)
     frame = rate * FRAME_MS // 1000
     start = max(0, where[0] - MARGIN_FRAMES) * frame
     return int(start), int(min((where[-1] + 1 + MARGIN_FRAMES) * frame, len(samples)))
+
+
+def speech_frames(samples: np.ndarray, rate: int, method: str) -> np.ndarray:
+    """int16 (n,) → bool (n // 10 ms,): is there speech in the frame? Methods are those of ``trim``."""
+    return (_energy if method == "energy" else _webrtc)(samples, rate)
 
 
 def _energy(samples: np.ndarray, rate: int) -> np.ndarray:
