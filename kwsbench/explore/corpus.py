@@ -47,9 +47,12 @@ def _parts(material: Material, audio: bool, faults: bool) -> Iterator[Part]:
     """The parts of the page in order; what several of them stand on is measured once."""
     from kwsbench.explore.conditions import condition_measures
     from kwsbench.explore.counts import clip_measures
+    from kwsbench.explore.outlines import clip_features
+    from kwsbench.explore.page.anomalies import anomalies_part
     from kwsbench.explore.page.conditions import conditions_part
     from kwsbench.explore.page.confusability import confusability_part
     from kwsbench.explore.page.counts import counts_part
+    from kwsbench.explore.page.duplicates import duplicates_part
     from kwsbench.explore.page.resampling import resampling_part
     from kwsbench.explore.page.spectra import spectra_part
     from kwsbench.explore.page.split_check import split_check_part
@@ -62,6 +65,9 @@ def _parts(material: Material, audio: bool, faults: bool) -> Iterator[Part]:
     yield resampling_part(material, audio=audio)
     yield spectra_part(material)
     yield confusability_part(material)
+    outlines = clip_features(material)
+    yield anomalies_part(material, audio=audio, features=outlines)
+    yield duplicates_part(material, audio=audio, features=outlines)
     conditions = condition_measures(material)
     main = splits_to_check(material).main
     yield conditions_part(material, conditions, measures, None if main is None else main.sides)
