@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from kwsbench.corruptions import Corruption
+    from kwsbench.energy import Energy
     from kwsbench.labels import Task
     from kwsbench.models import FitLog, Model
     from kwsbench.sound import Places, Sound
@@ -32,9 +33,14 @@ if TYPE_CHECKING:
 
 @dataclass
 class Timings:
-    """Seconds by phase; only ``train_s`` and ``score_s`` are a model's own."""
+    """Seconds by phase; only ``train_s`` and ``score_s`` are a model's own, and have their joules beside them.
 
+    ``energy`` counts joules, where the machine does.
+    """
+
+    energy: Energy | None = None
     seconds: dict[str, float] = field(default_factory=dict)
+    joules: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -43,6 +49,16 @@ class Timings:
             yield
         finally:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - begun
+
+    @contextmanager
+    def counted(self, name: str) -> Iterator[None]:
+        """A phase whose joules count too."""
+        before = self.energy.joules() if self.energy else None
+        with self.phase(name):
+            yield
+        after = self.energy.joules() if self.energy else None
+        if before is not None and after is not None:
+            self.joules[name] = after - before
 
 
 @dataclass(frozen=True)
@@ -80,13 +96,14 @@ def run_cell(
     scalars : folder for the course of the training as TensorBoard reads it.
     """
     from kwsbench.clips import Clips
+    from kwsbench.energy import energy_of
     from kwsbench.evaluate import score_cell
     from kwsbench.features import Frontend
     from kwsbench.labels import UNKNOWN
     from kwsbench.models import FitContext, FitLog, model_class
     from kwsbench.tasks import corruptions_of, label_fold, plan_folds, script_of, sound_of
 
-    timings = Timings()
+    timings = Timings(energy_of(device))
     with timings.phase("read_s"):
         sound = sound_of(cell, places, progress)
         fold = next(fold for fold in plan_folds(cell, sound) if fold.name == cell.fold)
@@ -113,14 +130,14 @@ def run_cell(
     if hasattr(model, "warm_up"):
         with timings.phase("warmup_s"):
             model.warm_up(train, context)
-    with timings.phase("train_s"):
+    with timings.counted("train_s"):
         log = model.fit(train, validation, context)
     if not isinstance(log, FitLog):
         raise TypeError(f"fit gave {type(log).__name__}, not a FitLog")
     if log.earlier_s:
         timings.seconds["train_s"] += log.earlier_s
         log.notes.append("went on from a checkpoint: its CPU seconds and memory are those of the last process alone")
-    with timings.phase("score_s"):
+    with timings.counted("score_s"):
         scores = model.scores(test)
     scores = _proper(scores, (len(test), len(task.target_label)))
     with timings.phase("calibrate_s"):
@@ -141,11 +158,26 @@ def run_cell(
         "ms_per_clip": 1000 * timings.seconds["score_s"] / max(len(test), 1),
         "frontend": {"kind": frontend.kind, "shape": [frontend.n_frames, frontend.n_dims], "rate": frontend.rate},
     }
+    if found := _energy(timings, len(test), whole=not log.earlier_s):
+        record["energy"] = found
     if (predictions["label"] == UNKNOWN).any():
         record["rejection"] = _rejection(predictions, test, train)
     if hasattr(model, "int8_scores"):
         record["int8"] = _int8(model, task, validation, test)
     return Outcome(record, predictions, model, beside)
+
+
+def _energy(timings: Timings, n_clips: int, whole: bool) -> dict[str, Any]:
+    """Joules of the fit, unless it went on from a checkpoint, millijoules to score a clip, and what counted them."""
+    if timings.energy is None:
+        return {}
+    timings.energy.close()
+    found: dict[str, Any] = {}
+    if whole and "train_s" in timings.joules:
+        found["train_j"] = timings.joules["train_s"]
+    if "score_s" in timings.joules:
+        found["score_mj_per_clip"] = 1000 * timings.joules["score_s"] / max(n_clips, 1)
+    return found | {"source": timings.energy.source} if found else {}
 
 
 def _rejection(predictions: pd.DataFrame, test: Any, train: Any) -> dict[str, int]:

@@ -13,6 +13,7 @@ import typer
 from kwsbench.errors import UserError
 
 if TYPE_CHECKING:
+    from kwsbench.sound import Places
     from kwsbench.store import Record, Store
 
 INTERRUPTED = 130  # the exit code of Ctrl-C, which typer turns into a SystemExit
@@ -38,6 +39,9 @@ Overrides = Annotated[
 ]
 Corpus = Annotated[str | None, typer.Option(help="Take this corpus instead of the recipe's.")]
 Only = Annotated[str | None, typer.Option(metavar="MODEL[,MODEL…]", help="Only these entries of the recipe's models.")]
+Audio = Annotated[
+    bool, typer.Option("--audio", help="Write report_audio.html too: the hardest clips to look at and to listen to.")
+]
 Seeds = Annotated[int | None, typer.Option(min=1, help="Fit every model so many times.")]
 
 
@@ -72,9 +76,16 @@ def data_root(given: Path | None) -> Path:
     return Path(os.path.abspath(given)) if given else default_cache() / "data"
 
 
-def say_report(store: "Store", name: str, recipe: dict[str, Any], records: "list[Record]") -> None:
-    """Write a study's tables and page, print the comparison, and say where they are."""
-    from kwsbench.report import terminal_report, write_report
+def say_report(
+    store: "Store", name: str, recipe: dict[str, Any], records: "list[Record]", audio_of: "Places | None" = None
+) -> None:
+    """Write a study's tables and page, print the comparison, and say where they are.
+
+    With ``audio_of``, where the recordings are, write the page with players last: what else is written stays.
+    """
+    from kwsbench.playback import Playback
+    from kwsbench.progress import TerminalProgress
+    from kwsbench.report import terminal_report, write_audio_page, write_report
 
     written: list[str] = []
 
@@ -85,6 +96,11 @@ def say_report(store: "Store", name: str, recipe: dict[str, Any], records: "list
     found = write_report(name, recipe, records, store.predictions, write, store.beside)
     terminal_report(found, sys.stdout)
     typer.echo(f"\nwritten: {store.folder}/{', '.join(written)}")
+    if audio_of is not None:
+        progress = TerminalProgress()
+        write_audio_page(name, recipe, found, Playback(audio_of, progress), write)
+        progress.close()
+        typer.echo(f"written: {store.folder}/{written[-1]}; it holds recordings, mind their licence")
 
 
 def write_figures(store: "Store", page: str, kinds: list[str]) -> None:
@@ -110,6 +126,7 @@ def run(
     jobs: Annotated[int, typer.Option(min=1, help="Cells at work at a time; they share the cores.")] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write the course of trainings for it.")] = False,
+    audio: Audio = False,
 ) -> None:
     """Run a recipe's missing cells, then write and print its table.
 
@@ -139,7 +156,7 @@ def run(
     else:
         records = run_study(study, store, places, jobs=jobs, device=device, scalars=tensorboard)
     store_study(store, study, device)
-    say_report(store, study.name, study.resolved, records)
+    say_report(store, study.name, study.resolved, records, places if audio else None)
     if any(record["status"] != "ok" for record in records):
         raise typer.Exit(1)
 
@@ -149,13 +166,18 @@ def report(
     study: Annotated[Path, typer.Argument(metavar="FOLDER", help="A study's folder, e.g. results/all.")],
     figures: Annotated[bool, typer.Option("--figures", help="Write every figure of the page as SVG too.")] = False,
     pdf: Annotated[bool, typer.Option("--pdf", help="And as PDF.")] = False,
+    audio: Audio = False,
+    data: DataRoot = None,
 ) -> None:
     """Write a study's tables and page anew from what is stored; nothing is trained."""
+    from kwsbench.runner.local import default_cache
+    from kwsbench.sound import Places
     from kwsbench.store import Store
 
     store = Store(study)
     known = store.study()
-    say_report(store, known["study"], known["recipe"], store.in_order())
+    places = Places(data_root(data), default_cache()) if audio else None
+    say_report(store, known["study"], known["recipe"], store.in_order(), places)
     if figures or pdf:
         write_figures(store, "report.html", ["svg", *(["pdf"] if pdf else [])])
 

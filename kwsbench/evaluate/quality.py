@@ -71,7 +71,8 @@ def estimates(seeds: Sequence[Contributions], resamples: Resamples) -> dict[str,
     sums = np.stack([resamples.sums(seed.columns) for seed in seeds], 1)  # (K, seeds, m)
     wanted = {name: (_over_seeds(METRICS[name]), slice(*where)) for name, where in seeds[0].metrics.items()}
     ece, where = wanted.pop("ece")
-    found = resamples.estimates(wanted, sums)
+    drawn = sums[..., : where.start]  # what is not asked for is not drawn: the columns of the ECE come last
+    found = resamples.estimates(wanted, drawn)
     return found | {"ece": Estimate(float(ece(sums[..., where].sum(0))), *(float("nan"),) * 3)}
 
 

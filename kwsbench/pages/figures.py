@@ -9,6 +9,12 @@ from kwsbench.pages.markup import Markup, tag
 from kwsbench.wording import amount, measure, percent, with_interval
 
 COLOURS = 8  # classes c0 to c7 of the page's style
+STROKES = ("", " dashed", " long")  # when all colours are taken they come again, dotted, then dashed
+
+
+def line_look(number: int) -> str:
+    """The classes of the line of model ``number``, and of its key: 24 that differ."""
+    return f"c{number % COLOURS}{STROKES[number // COLOURS % len(STROKES)]}"
 
 
 class Axis(NamedTuple):
@@ -27,7 +33,10 @@ class Axis(NamedTuple):
 
 @dataclass(frozen=True)
 class Point:
-    """A model in a chart: ``cost`` on x, accuracy with its interval (NaN: none) on y, all shares in 0..1."""
+    """A model in a chart: ``cost`` on x, accuracy with its interval (NaN: none) on y, all shares in 0..1.
+
+    ``colour`` is its number, see ``line_look``.
+    """
 
     name: str
     colour: int
@@ -41,7 +50,8 @@ class Point:
 class Curve:
     """A quantity over the steps of a fit, or another; NaN where a step has no value.
 
-    ``lows`` and ``highs`` are limits of each value, NaN where it has none.
+    ``colour`` is a number, see ``line_look``; ``dashed`` tells it from another of that colour. ``lows`` and ``highs``
+    are limits of each value, NaN where it has none.
     """
 
     name: str
@@ -116,7 +126,7 @@ def interval_bar(axis: Axis, accuracy: float, low: float, high: float, colour: i
         "svg",
         tag("title", f"accuracy {with_interval(accuracy, low, high)} %"),
         grid,
-        tag("g", marks, class_=f"c{colour}"),
+        tag("g", marks, class_=f"c{colour % COLOURS}"),
         viewBox=f"0 0 {width} {height}", width=width, height=height, role="img",
     )  # fmt: skip
 
@@ -142,7 +152,7 @@ def line_chart(lines: Sequence[Sequence[Point]], x_title: str, word: Callable[[f
             # whiskers of several lines at one cost stand side by side
             shifted = x._replace(start=x.start + 4 * number, stop=x.stop + 4 * number)
             path = " ".join(f"{shifted.at(p.cost):.1f},{y.at(p.accuracy):.1f}" for p in line)
-            drawn = tag("polyline", points=path, class_=f"curve c{line[0].colour}")
+            drawn = tag("polyline", points=path, class_=f"curve {line_look(line[0].colour)}")
             found.append(tag("g", drawn, [_cost_point(p, shifted, y, word) for p in line]))
         return found
 
@@ -226,7 +236,8 @@ def _cost_point(point: Point, x: Axis, y: Axis, word: Callable[[float], str], na
     line = None
     if math.isfinite(point.low):
         line = tag("line", x1=px, x2=px, y1=y.at(point.low), y2=y.at(point.high), class_="error")
-    return tag("g", told, line, tag("circle", cx=px, cy=py, r=5.5, class_="dot"), name, class_=f"c{point.colour}")
+    dot = tag("circle", cx=px, cy=py, r=5.5, class_="dot")
+    return tag("g", told, line, dot, name, class_=f"c{point.colour % COLOURS}")
 
 
 def grid_x(value: float, x: Axis, y: Axis, text: str) -> list[Markup]:
@@ -316,9 +327,9 @@ def _first(values: Sequence[float]) -> float:
 
 def _curve(curve: Curve, x: Axis, y: Axis) -> Markup:
     points = [(x.at(a), y.at(b)) for a, b in zip(curve.xs, curve.ys, strict=True) if math.isfinite(b)]
-    colour = f"c{curve.colour % COLOURS}"
     told = tag("title", curve.name)
     if len(points) == 1:
-        return tag("circle", told, cx=points[0][0], cy=points[0][1], r=3, class_=f"dot {colour}")
+        return tag("circle", told, cx=points[0][0], cy=points[0][1], r=3, class_=f"dot c{curve.colour % COLOURS}")
     path = " ".join(f"{a:.1f},{b:.1f}" for a, b in points)
-    return tag("polyline", told, points=path, class_=f"curve {colour}{' dashed' if curve.dashed else ''}")
+    look = f"c{curve.colour % COLOURS} dashed" if curve.dashed else line_look(curve.colour)
+    return tag("polyline", told, points=path, class_=f"curve {look}")

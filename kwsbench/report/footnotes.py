@@ -192,7 +192,7 @@ def _method_notes(whole: list[Record]) -> list[str]:
             "Noise is mixed in at ratios to each clip's own mean power and leaves silence as it is; noise recordings "
             "are those held out for the test."
         )
-    return notes + _stream_notes(whole) + _cost_notes()
+    return notes + _stream_notes(whole) + _cost_notes() + _energy_notes(whole)
 
 
 def _stream_notes(whole: list[Record]) -> list[str]:
@@ -221,6 +221,18 @@ def _cost_notes() -> list[str]:
         "params are learned numbers, MACs multiply-adds to score one clip; train is the fit alone and ms/clip the "
         "scoring alone (reading, features, warm-up and compilation have clocks of their own, see table.csv); peak MB "
         "is the most memory that a cell's process held.",
+    ]
+
+
+def _energy_notes(whole: list[Record]) -> list[str]:
+    """What counted the joules, where anything did."""
+    found = [record["energy"]["source"] for record in whole if record.get("energy")]
+    if not found:
+        return []
+    some = f" in {len(found)} of {len(whole)} cells" if len(found) < len(whole) else ""
+    return [
+        f"train J and mJ/clip are the energy of the fit alone and of the scoring alone, counted by "
+        f"{', '.join(sorted(set(found)))}{some}: that of the whole machine, idle or with other work beside."
     ]
 
 

@@ -14,7 +14,7 @@ FLOOR = 0.5  # share of the best accuracy below which a model, such as a floor, 
 
 
 def hardest_clips(verdict: Verdict, most: int = MOST) -> pd.DataFrame:
-    """``clip, speaker, label, right, surprise, answers``, the hardest first; none that every model has right.
+    """``fold, clip, speaker, label, right, surprise, answers``, the hardest first; none that every model has right.
 
     ``right`` is the share of models (and seeds) that had the clip right, ``surprise`` the mean of −ln posterior of its
     label, in nats; ``answers`` counts the wrong ones. The order is by both.
@@ -27,6 +27,7 @@ def hardest_clips(verdict: Verdict, most: int = MOST) -> pd.DataFrame:
     surprise = np.mean([table["loss"].to_numpy() for table in tables], axis=0)
     found = pd.DataFrame(
         {
+            "fold": first["fold"],
             "clip": first["clip"].str.partition("\t")[2],
             "speaker": first["speaker"],
             "label": first["label"],
@@ -50,7 +51,7 @@ def _wrong(answers: list[str], label: str) -> str:
 def hardest_table(found: Mapping[tuple[str, str, str], Verdict]) -> pd.DataFrame:
     """The hardest clips of every task, the task before each."""
     parts = [
-        hardest_clips(verdict).assign(corpus=corpus, labels=labels, split=split)
+        hardest_clips(verdict).drop(columns="fold").assign(corpus=corpus, labels=labels, split=split)
         for (corpus, labels, split), verdict in found.items()
     ]
     table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=pd.Index(TASK))

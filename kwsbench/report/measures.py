@@ -180,4 +180,15 @@ def costs(records: list[Record]) -> dict[str, Any]:
         "peak_mb": float(max(record["peak_mb"] for record in records)),
         **{name: float(timings[name].mean()) for name in PHASES if name in timings},
         **{name: float(np.mean([record[name] for record in records])) for name in ("cpu_s", "gpu_s")},
+        **_energy(records),
+    }
+
+
+def _energy(records: list[Record]) -> dict[str, float]:
+    """Means over the cells, of what was counted in all of them."""
+    counted = [record.get("energy", {}) for record in records]
+    return {
+        name: float(np.mean([found[key] for found in counted]))
+        for name, key in (("train_j", "train_j"), ("mj_per_clip", "score_mj_per_clip"))
+        if all(found.get(key) is not None for found in counted)
     }

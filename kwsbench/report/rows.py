@@ -168,7 +168,7 @@ def _row(
         return row
     labels = tuple(next(iter(whole.values()))[0]["label_names"])
     pooled = [_pooled(found, predictions) for found in whole.values()]
-    clips = (task, *pooled[0]["clip"])
+    clips = (task, *pooled[0]["clip"].tolist())
     if clips not in resamples:  # all models of a task are resampled alike, but where clips are lacking
         resamples[clips] = Resamples(pooled[0]["speaker"].to_numpy(), seed=derive_seed(*task, "interval"))
     fitted = [_temperature(found) for found in whole.values()]

@@ -23,7 +23,7 @@ COLUMNS = (
     "model_bytes", "int8_accuracy", "int8_bytes", "unknown_heard", "unknown_new",
     "ties", "macro_f1_low", "macro_f1_high", "log_loss_low", "log_loss_high", "ece",
     "temperature", "log_loss_calibrated", "ece_calibrated", "equal_error", "keyword_equal_error", "worst_tenth",
-    "error_speakers", "error_seeds", "error_folds",
+    "error_speakers", "error_seeds", "error_folds", "train_j", "mj_per_clip",
 )  # fmt: skip
 _WHOLE = ("n_train", "n_test", "n_test_speakers", "params", "macs", "seeds", "folds", "model_bytes", "int8_bytes")
 _TEXT = ("model", "corpus", "labels", "split", "status", "setting", "worst_speaker_name", "split_fingerprint", "ties")
@@ -92,6 +92,8 @@ READING = (
     Column("MACs", lambda row: amount(row.macs), goes=5),
     Column("train", lambda row: duration(row.train_s), goes=1),
     Column("ms/clip", lambda row: measure(row.ms_per_clip), goes=6),
+    Column("train J", lambda row: amount(row.train_j), goes=9, needs="train_j"),
+    Column("mJ/clip", lambda row: measure(row.mj_per_clip), goes=10, needs="mj_per_clip"),
     Column("peak MB", lambda row: count(row.peak_mb), goes=7),
 )
 

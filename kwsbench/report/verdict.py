@@ -60,7 +60,7 @@ def verdicts(rows: Sequence[Row]) -> dict[tuple[str, str, str], Verdict]:
 
 
 def _clips(row: Row) -> tuple[str, ...]:
-    return tuple(row.measured.clips["clip"]) if row.measured is not None else ()
+    return tuple(row.measured.clips["clip"].tolist()) if row.measured is not None else ()
 
 
 def pair_table(found: Mapping[tuple[str, str, str], Verdict]) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from kwsbench.report.hardest import hardest_table
 from kwsbench.report.leak import price_table
 from kwsbench.report.learning_curve import curve_table
 from kwsbench.report.page import build_page
+from kwsbench.report.page.hardest import Hear
 from kwsbench.report.robustness import tabulate_robustness
 from kwsbench.report.rows import Beside, Predictions, Record
 from kwsbench.report.streaming import tabulate_streaming
@@ -43,6 +44,16 @@ def write_report(
     write("table.tex", latex(study_name, found.table, found.notes))
     write("report.html", build_page(study_name, resolved_recipe, found))
     return found
+
+
+def write_audio_page(
+    study_name: str, resolved_recipe: dict[str, Any], found: Findings, hear: Hear, write: Callable[[str, str], None]
+) -> None:
+    """Write the page once more as ``report_audio.html``, with the hardest clips to look at and to listen to.
+
+    A file of its own, for recordings are not everybody's to pass on.
+    """
+    write("report_audio.html", build_page(study_name, resolved_recipe, found, hear))
 
 
 def _tables(found: Findings) -> Iterator[tuple[str, pd.DataFrame]]:

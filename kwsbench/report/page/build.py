@@ -7,7 +7,6 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from kwsbench.pages.figures import COLOURS
 from kwsbench.pages.markup import Markup, inner, tag
 from kwsbench.pages.shell import self_contained
 from kwsbench.report.findings import Findings
@@ -18,7 +17,7 @@ from kwsbench.report.page.comparison import comparison, fold_table
 from kwsbench.report.page.confusions import confusions, recalls
 from kwsbench.report.page.curves import learning
 from kwsbench.report.page.detection import detection_section
-from kwsbench.report.page.hardest import hardest_section
+from kwsbench.report.page.hardest import Hear, hardest_section
 from kwsbench.report.page.leak import price_sections
 from kwsbench.report.page.learning_curve import curve_sections
 from kwsbench.report.page.pairs import pair_matrix
@@ -31,7 +30,7 @@ from kwsbench.report.verdict import Verdict, in_words
 from kwsbench.wording import machine_text, plural
 
 
-def build_page(study: str, recipe: dict[str, Any], found: Findings) -> str:
+def build_page(study: str, recipe: dict[str, Any], found: Findings, hear: Hear | None = None) -> str:
     """The page as text.
 
     Parameters
@@ -39,13 +38,14 @@ def build_page(study: str, recipe: dict[str, Any], found: Findings) -> str:
     study : its name.
     recipe : resolved, JSON-able.
     found : in the study's records.
+    hear : gives the hardest clips spectrograms and players.
     """
     title = table_title(study, found.table)
-    colours = {model: i % COLOURS for i, model in enumerate(dict.fromkeys(row.name for row in found.rows))}
+    colours = {model: i for i, model in enumerate(dict.fromkeys(row.name for row in found.rows))}
     records = [record for row in found.rows for record in row.records]
     tasks = list(dict.fromkeys(row.task for row in found.rows))
     sections = [
-        _task_section(i, heading, task, found, colours)
+        _task_section(i, heading, task, found, colours, hear)
         for i, (task, (heading, _)) in enumerate(zip(tasks, tasks_of(found.table), strict=True))
     ]
     across = [*curve_sections(found.curves, colours), *price_sections(found.leaks)]
@@ -81,7 +81,7 @@ def _header(
 
 
 def _task_section(
-    number: int, heading: str, task: tuple[str, str, str], found: Findings, colours: dict[str, int]
+    number: int, heading: str, task: tuple[str, str, str], found: Findings, colours: dict[str, int], hear: Hear | None
 ) -> Markup:
     rows = [row for row in found.rows if row.task == task]
     heard = [one for one in found.robustness if one.row.task == task]
@@ -102,7 +102,7 @@ def _task_section(
         streaming_section(streams, colours) if streams else None,
         calibration_section(done, colours),
         speaker_section(done, colours),
-        hardest_section(verdict) if verdict else None,
+        hardest_section(verdict, hear) if verdict else None,
         learning(done, colours),
         id=f"task-{number}",
     )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from kwsbench.pages.figures import Axis, grid_x, grid_y, nice_ticks
+from kwsbench.pages.figures import COLOURS, Axis, grid_x, grid_y, nice_ticks
 from kwsbench.pages.markup import Markup, tag
 from kwsbench.report.page.blocks import row_name
 from kwsbench.report.rows import Row
@@ -51,7 +51,7 @@ def _reliability(row: Row, colour: int) -> Markup:
         tag("title", f"{row.name}: {ece}"),
         [grid_x(t, x, y, f"{t:g}") for t in nice_ticks(0, 1)],
         [grid_y(t, x, y, f"{t:g}") for t in nice_ticks(0, 1)],
-        tag("g", bars, class_=f"c{colour}"),
+        tag("g", bars, class_=f"c{colour % COLOURS}"),
         tag("line", x1=x.start, y1=y.start, x2=x.stop, y2=y.stop, class_="kept"),
         viewBox=f"0 0 {width} {height}", class_="chart small", role="img",
     )  # fmt: skip

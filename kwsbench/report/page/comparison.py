@@ -29,13 +29,17 @@ _COLUMNS: tuple[_Column, ...] = (
     ("MACs", "macs", amount, "multiply-adds to score one clip"),
     ("train", "train_s", duration, "time of the fit alone"),
     ("ms/clip", "ms_per_clip", measure, "time to score a clip, features aside"),
+    ("train J", "train_j", amount, "energy of the fit alone, joules"),
+    ("mJ/clip", "mj_per_clip", measure, "energy to score a clip, features aside, millijoules"),
     ("peak MB", "peak_mb", count, "most memory of a cell's process"),
 )
+_WHERE_KNOWN = ("accuracy_without_silence", "train_j", "mj_per_clip")
 _COSTS = (
     ("macs", "multiply-adds to score one clip", amount),
     ("ms_per_clip", "milliseconds to score one clip", measure),
     ("model_bytes", "bytes of the model", amount),
     ("train_s", "seconds to train", measure),
+    ("mj_per_clip", "millijoules to score one clip", measure),
 )
 
 
@@ -59,7 +63,8 @@ def comparison(rows: Sequence[Row], colours: dict[str, int], letters: Mapping[st
     done = [row for row in rows if row.values]
     axis = interval_axis([(v["accuracy"], v["accuracy_low"], v["accuracy_high"]) for v in (row.values for row in done)])
     silent = any(SILENCE in row.label_names for row in done)
-    columns = [column for column in _COLUMNS if silent or column[1] != "accuracy_without_silence"]
+    known = {key for row in done for key in row.values if silent or key != "accuracy_without_silence"}
+    columns = [column for column in _COLUMNS if column[1] not in _WHERE_KNOWN or column[1] in known]
     heads = [
         tag("th", "Model", scope="col"),
         tag("th", tag("span", "accuracy % with 95 % interval", class_="hidden"), interval_scale(axis), scope="col"),

@@ -26,17 +26,17 @@ class Panel:
     best: float | None
 
 
-def panels_of(row: Row, colour: int) -> list[Panel]:
+def panels_of(row: Row, number: int) -> list[Panel]:
     """The panels of a row: accuracies, losses, values per word, then whatever else was recorded.
 
     Up to twelve fits (seeds, folds) are drawn over each other; values per word are drawn for the first fit alone. One
-    or two curves have the row's ``colour``, that of the training side dashed; more have colours of their own.
+    or two curves have the colour of the row's ``number``, that of the training side dashed; more have their own.
     """
     runs = [record for record in row.records if record["status"] == "ok" and record["fit"]["history"]][:_MOST_RUNS]
     if not runs:
         return []
     keys = list(dict.fromkeys(key for record in runs for step in record["fit"]["history"] for key in step))
-    panels = []
+    panels, colour = [], number % COLOURS
     for title, names in _groups(keys, row.label_names)[:_MOST_PANELS]:
         drawn = runs[:1] if title == WORDS else runs
         curves = tuple(

@@ -7,7 +7,7 @@ from scipy.special import ndtri
 
 from kwsbench.evaluate.detection import Detection
 from kwsbench.pages.blocks import scrolling
-from kwsbench.pages.figures import Axis, grid_x, grid_y
+from kwsbench.pages.figures import Axis, grid_x, grid_y, line_look
 from kwsbench.pages.markup import Markup, tag
 from kwsbench.report.detection import curves_of, detection_of
 from kwsbench.report.page.blocks import row_name
@@ -16,6 +16,7 @@ from kwsbench.wording import percent, plural
 
 _RATES = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4)  # ticks of a DET axis
 _WIDTH, _HEIGHT = 560, 400
+_MOST_INSIDE = 8  # names within the axes
 
 
 def detection_section(rows: Sequence[Row], colours: dict[str, int]) -> Markup | None:
@@ -44,6 +45,7 @@ def detection_section(rows: Sequence[Row], colours: dict[str, int]) -> Markup | 
 
 def _det_chart(spotting: Sequence[tuple[Row, Detection]], colours: dict[str, int]) -> Markup:
     x, y = _det_axis(62, _WIDTH - 20), _det_axis(_HEIGHT - 46, 14)
+    places, height = _key_places(len(spotting), y.start)
     ticks = [(float(ndtri(rate)), f"{100 * rate:g}") for rate in _RATES]
     lines = [_det_line(row, found, x, y, colours[row.name]) for row, found in spotting]
     ends = "; ".join(f"{row.name}: equal error {percent(found.overall.equal_error)} %" for row, found in spotting)
@@ -57,15 +59,25 @@ def _det_chart(spotting: Sequence[tuple[Row, Detection]], colours: dict[str, int
         tag("text", "misses, % of keyword clips", x=14, y=(y.start + y.stop) / 2, text_anchor="middle", class_="axis",
             transform=f"rotate(-90 14 {(y.start + y.stop) / 2:.0f})"),
         lines,
-        [_key(row, colours[row.name], y.start - 12 - 18 * i) for i, (row, _) in enumerate(spotting[::-1])],
-        viewBox=f"0 0 {_WIDTH} {_HEIGHT}", class_="chart", role="img",
+        [_key(row, colours[row.name], *place) for (row, _), place in zip(spotting, places, strict=True)],
+        viewBox=f"0 0 {_WIDTH} {height}", class_="chart", role="img",
     )  # fmt: skip
 
 
-def _key(row: Row, colour: int, y: float) -> Markup:
-    """The name of a line, in the lower left corner, where few lines come."""
-    swatch = tag("rect", x=72, y=y - 9, width=10, height=10, rx=3, class_="value")
-    return tag("g", swatch, tag("text", row.name, x=88, y=y, class_="name"), class_=f"c{colour}")
+def _key_places(n: int, bottom: float) -> tuple[list[tuple[float, float]], int]:
+    """Where each of ``n`` names stands, and how high the figure is with them.
+
+    In the lower left corner, where few lines come; below the axes in two columns where they are too many for that.
+    """
+    if n <= _MOST_INSIDE:
+        return [(72, bottom - 12 - 18 * i) for i in reversed(range(n))], _HEIGHT
+    rows = math.ceil(n / 2)
+    return [(62 + 250 * (i // rows), _HEIGHT + 16 + 18 * (i % rows)) for i in range(n)], _HEIGHT + 18 * rows + 8
+
+
+def _key(row: Row, colour: int, x: float, y: float) -> Markup:
+    line = tag("line", x1=x, x2=x + 22, y1=y - 4.5, y2=y - 4.5, class_=f"curve {line_look(colour)}")
+    return tag("g", line, tag("text", row.name, x=x + 28, y=y, class_="name"))
 
 
 def _det_axis(start: float, stop: float) -> Axis:
@@ -80,7 +92,7 @@ def _det_line(row: Row, found: Detection, x: Axis, y: Axis, colour: int) -> Mark
     kept = [p for i, p in enumerate(points) if i == 0 or math.dist(p, points[i - 1]) > 0.3]
     line = " ".join(f"{a:.1f},{b:.1f}" for a, b in kept)
     told = tag("title", f"{row.name}: equal error {percent(found.overall.equal_error)} %")
-    return tag("polyline", told, points=line, class_=f"curve c{colour}")
+    return tag("polyline", told, points=line, class_=f"curve {line_look(colour)}")
 
 
 def _equal_errors(rows: Sequence[Row], colours: dict[str, int]) -> Markup:

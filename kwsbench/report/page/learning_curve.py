@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from kwsbench.pages.figures import Point, line_chart
 from kwsbench.pages.markup import Markup, tag
 from kwsbench.report.learning_curve import CUTS, LearningCurve, crossings
+from kwsbench.report.page.blocks import line_key
 from kwsbench.report.rows import Row
 from kwsbench.wording import count
 
@@ -13,9 +14,7 @@ def curve_sections(curves: Sequence[LearningCurve], colours: dict[str, int]) -> 
     """The figure of each curve with its sentence."""
     for number, curve in enumerate(curves):
         lines = [_points(name, line, colours[name]) for name, line in curve.lines.items()]
-        legend = [
-            tag("span", tag("span", class_=f"line c{colours[name]}", aria_hidden="true"), name) for name in curve.lines
-        ]
+        legend = [line_key(name, colours[name]) for name in curve.lines]
         against = CUTS[curve.cut]
         told = f"Accuracy on the same test clips against the number of {against}, with 95 % intervals"
         caption = tag("figcaption", told, tag("span", legend, class_="legend"))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from kwsbench.pages.blocks import scrolling
 from kwsbench.pages.figures import Curve, level_panel
 from kwsbench.pages.markup import Markup, tag
-from kwsbench.report.page.blocks import two_lines
+from kwsbench.report.page.blocks import line_key, two_lines
 from kwsbench.report.robustness import Heard
 from kwsbench.wording import NONE, with_interval
 
@@ -15,7 +15,7 @@ def robustness_section(heard: Sequence[Heard], colours: dict[str, int]) -> Marku
     noises = list(dict.fromkeys(one.name for one in heard if one.is_noise))
     panels = [_noise_panel(name, [one for one in heard if one.name == name], colours) for name in noises]
     names = dict.fromkeys(one.row.name for one in heard)
-    keys = [tag("span", tag("span", class_=f"line c{colours[n]}", aria_hidden="true"), n) for n in names]
+    keys = [line_key(n, colours[n]) for n in names]
     told = (
         "Accuracy of the fitted models on corrupted copies of the test clips, the same for every model; bars are 95 % "
     )

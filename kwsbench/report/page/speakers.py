@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from kwsbench.evaluate.metrics import MIN_CLIPS
-from kwsbench.pages.figures import Axis, nice_ticks
+from kwsbench.pages.figures import COLOURS, Axis, nice_ticks
 from kwsbench.pages.markup import Markup, tag
 from kwsbench.report.page.blocks import row_name
 from kwsbench.report.rows import Row
@@ -46,7 +46,8 @@ def _strip(row: Row, colour: int) -> Markup | None:
         for t in nice_ticks(0, 1)
     ]
     told = f"{plural(len(found), 'speaker')}, worst tenth {percent(worst)} %"
-    drawing = tag("svg", tag("title", f"{row.name}: {told}"), ticks, mark, tag("g", dots, class_=f"c{colour}"),
+    drawing = tag("svg", tag("title", f"{row.name}: {told}"), ticks, mark,
+                  tag("g", dots, class_=f"c{colour % COLOURS}"),
                   viewBox=f"0 0 {width} {height}", class_="chart strip", role="img")  # fmt: skip
     name = row_name(row, colour)
     return tag("figure", tag("figcaption", name, " ", tag("small", told)), drawing)

@@ -7,9 +7,9 @@ import numpy as np
 from kwsbench.evaluate.detection import ALARMS_AN_HOUR
 from kwsbench.evaluate.streaming import Sweep
 from kwsbench.pages.blocks import scrolling
-from kwsbench.pages.figures import Axis, grid_x, grid_y, nice_ticks, powers
+from kwsbench.pages.figures import Axis, grid_x, grid_y, line_look, nice_ticks, powers
 from kwsbench.pages.markup import Markup, tag
-from kwsbench.report.page.blocks import row_name
+from kwsbench.report.page.blocks import line_key, row_name
 from kwsbench.report.streaming import Listened
 from kwsbench.streaming import CHOSEN_AT
 from kwsbench.timeline import SHORT_SECONDS
@@ -28,8 +28,7 @@ def streaming_section(streams: Sequence[Listened], colours: dict[str, int]) -> M
         "detections. A line begins where there are none. First seed. streaming.csv beside this page has every number "
         "unrounded."
     )
-    keys = [tag("span", tag("span", class_=f"line c{colours[one.row.name]}", aria_hidden="true"), one.row.name)
-            for one in streams]  # fmt: skip
+    keys = [line_key(one.row.name, colours[one.row.name]) for one in streams]
     drawing = tag("figure", tag("figcaption", "Misses against false alarms an hour"), _chart(streams, colours))
     return tag(
         "div",
@@ -76,7 +75,7 @@ def _line(one: Listened, x: Axis, y: Axis, colour: int) -> Markup:
         points += [f"{at:.1f},{y.at(before):.1f}", f"{at:.1f},{y.at(miss):.1f}"]
     points.append(f"{x.stop:.1f},{y.at(misses[inside][-1]):.1f}")
     told = tag("title", f"{one.row.name}: {_at_alarms(one.sweep)}")
-    return tag("polyline", told, points=" ".join(points), class_=f"curve c{colour}")
+    return tag("polyline", told, points=" ".join(points), class_=f"curve {line_look(colour)}")
 
 
 def _at_alarms(sweep: Sweep) -> str:

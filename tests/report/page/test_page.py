@@ -223,3 +223,20 @@ def test_many_labels_and_models_fold_their_matrices_away(made):
     page = Page(report(made)["report.html"])
     assert any(e["text"].startswith("Show 1 matrix") for e in page.all("summary"))
     assert page.all("table", class_="dense")
+
+
+def test_models_beyond_the_colours_have_lines_of_another_kind(made):
+    for i in range(18):
+        made.add(f"m{i}", 0.5 + 0.02 * i)
+    for record in made.records:
+        made.corrupt(record, {("white", 0.0): 0.4, ("white", 20.0): 0.6})
+        made.listen(record, 0.8)
+    page = Page(report(made)["report.html"])
+    for kind, tag in (("curve", "polyline"), ("line", "span"), ("swatch", "span")):
+        looks = {
+            e["attributes"]["class"] for e in page.all(tag, class_=kind) if e["attributes"]["class"].startswith(kind)
+        }
+        expected = {f"{kind} c{i % 8}{('', ' dashed', ' long')[i // 8]}" for i in range(18)}
+        assert expected <= looks
+    # of misses against false alarms, of robustness, of the stream; and the key of the first
+    assert len(page.all("polyline", class_="curve c1 long")) == 3 and len(page.all("line", class_="curve c1 long")) == 1
