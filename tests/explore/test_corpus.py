@@ -51,7 +51,7 @@ def test_the_page_in_a_browser(browser, explored, file):
     opened.on("console", lambda message: said.append(message.text))
     opened.on("pageerror", lambda error: said.append(str(error)))
     opened.goto((explored[1] / file).as_uri())
-    assert opened.locator("#findings li").count() > 8
+    assert opened.locator("#findings dd p").count() > 8
     for link in opened.locator("nav a").all():
         target = link.get_attribute("href")
         assert opened.locator(f'[id="{target[1:]}"]').count() == 1, target

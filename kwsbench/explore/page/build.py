@@ -57,12 +57,12 @@ def _header(material: Material, parts: Sequence[Part], anchors: Sequence[str]) -
 
 
 def _findings(parts: Sequence[Part], anchors: Sequence[str]) -> Markup:
-    lines = [
-        tag("li", tag("a", part.title, href=f"#{anchor}"), ": ", finding)
+    groups = [
+        [tag("dt", tag("a", part.title, href=f"#{anchor}")), tag("dd", [tag("p", told) for told in part.findings])]
         for part, anchor in zip(parts, anchors, strict=True)
-        for finding in part.findings
+        if part.findings
     ]
-    return tag("section", tag("h2", "What to know"), tag("ul", lines, class_="findings"), id="findings")
+    return tag("section", tag("h2", "What to know"), tag("dl", groups, class_="findings"), id="findings")
 
 
 def _section(part: Part, anchor: str) -> Markup:
