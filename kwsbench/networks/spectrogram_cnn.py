@@ -2,16 +2,24 @@
 
 Source: the public kernel "Light-Weight CNN LB 0.74" (TensorFlow Speech Recognition Challenge, 2018), built with Keras,
 whose defaults are kept: batch normalisation with epsilon 1e-3 and decay 0.99, Glorot uniform start, zero bias.
-Three things are computed otherwise, to the same result, for twice the speed on a CPU: memory is channels last, ReLU
-comes after the pool that follows it, and the first normalisation's scale and shift go into the first convolution.
+Three things are computed otherwise, to the same result, for speed: memory is channels last, ReLU comes after the pool
+that follows it, and the first normalisation's scale and shift go into the first convolution.
+
+On a CPU in float32 the convolutions are computed by ``spectrogram_cpu``, clip by clip; as they are written here they
+run on a GPU, without numba, in other precisions and at other widths, and are what the passes are tested against.
 """
+
+from importlib.util import find_spec
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
 EPSILON, MOMENTUM = 1e-3, 0.01  # torch's momentum is 1 − decay
 DROPPED = 0.2
+LEAST = 26  # frames and dims that leave one value after all convolutions and pools
+COMPILES = find_spec("numba") is not None
 
 
 class SpectrogramCNN(nn.Module):
@@ -47,23 +55,38 @@ class SpectrogramCNN(nn.Module):
             conv.weight.data = conv.weight.data.contiguous(memory_format=torch.channels_last)
 
     def forward(self, frames: Tensor) -> Tensor:
-        x = frames.unsqueeze(3).permute(0, 3, 1, 2)  # (n, 1, 99, 81), channels last
-        x = F.relu_(self._first(x))  # (n, 8, 98, 80)
-        x = F.relu_(F.max_pool2d(self.conv2(x), 2))  # (n, 8, 48, 39)
-        x = F.relu_(self.conv3(self.dropout(x)))  # (n, 16, 46, 37)
-        x = F.relu_(F.max_pool2d(self.conv4(x), 2))  # (n, 16, 22, 17)
-        x = F.relu_(F.max_pool2d(self.conv5(self.dropout(x)), 2))  # (n, 32, 10, 7)
-        x = self.dropout(x).permute(0, 2, 3, 1).flatten(1)  # (n, 2240)
+        x = self._passes(frames) if _in_passes(frames, self.conv1) else self._layers(frames)  # (n, 2240)
         x = self.norm1(F.relu_(self.dense1(x)))  # (n, 128)
         x = self.norm2(F.relu_(self.dense2(x)))
         return self.out(x)
 
-    def _first(self, x: Tensor) -> Tensor:
-        """``conv1(norm_input(x))``, whose gradient does not go back to the large input."""
+    def _layers(self, frames: Tensor) -> Tensor:
+        """The convolutions, as torch has them: (n, 99, 81) → (n, 2240)."""
+        x = self._normalised(frames.unsqueeze(3).permute(0, 3, 1, 2))  # (n, 1, 99, 81), channels last
+        x = F.relu_(F.conv2d(x, *self._first()))  # (n, 8, 98, 80)
+        x = F.relu_(F.max_pool2d(self.conv2(x), 2))  # (n, 8, 48, 39)
+        x = F.relu_(self.conv3(self.dropout(x)))  # (n, 16, 46, 37)
+        x = F.relu_(F.max_pool2d(self.conv4(x), 2))  # (n, 16, 22, 17)
+        x = F.relu_(F.max_pool2d(self.conv5(self.dropout(x)), 2))  # (n, 32, 10, 7)
+        return self.dropout(x).permute(0, 2, 3, 1).flatten(1)
+
+    def _passes(self, frames: Tensor) -> Tensor:
+        """The same in few passes over memory, with the same draws."""
+        from kwsbench.networks.spectrogram_cpu.stack import run
+
+        others = [p for conv in (self.conv2, self.conv3, self.conv4, self.conv5) for p in conv.parameters()]
+        return run(self._normalised(frames[:, None]), [*self._first(), *others], self.dropout.p, self.training)
+
+    def _normalised(self, x: Tensor) -> Tensor:
+        """``norm_input(x)`` but for scale and shift."""
+        norm = self.norm_input
+        return F.batch_norm(x, norm.running_mean, norm.running_var, None, None, self.training, MOMENTUM, EPSILON)
+
+    def _first(self) -> tuple[Tensor, Tensor]:
+        """Weight and bias of ``conv1(norm_input(…))`` on what is normalised; no gradient goes to the large input."""
         norm, conv = self.norm_input, self.conv1
-        x = F.batch_norm(x, norm.running_mean, norm.running_var, None, None, self.training, MOMENTUM, EPSILON)
         shift = norm.bias * conv.weight.sum((1, 2, 3))  # exact, for nothing is padded
-        return F.conv2d(x, norm.weight * conv.weight, shift if conv.bias is None else conv.bias + shift)
+        return norm.weight * conv.weight, shift if conv.bias is None else conv.bias + shift
 
 
 class FastDropout(nn.Dropout):
@@ -75,10 +98,29 @@ class FastDropout(nn.Dropout):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or x.device.type != "cpu":
             return super().forward(x)
-        draws = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
-        bits = draws.view(torch.int16)[: x.numel()].as_strided(x.shape, x.stride())
-        kept = (bits >= round(65536 * self.p) - 32768).to(x.dtype)
+        bits = random_bits(x.numel()).as_strided(x.shape, x.stride())
+        kept = (bits >= least_bits(self.p)).to(x.dtype)
         return x * kept.mul_(1 / (1 - self.p))
+
+
+def random_bits(n: int) -> Tensor:
+    """int16 (n,), all values alike."""
+    return torch.empty(-(-n // 4), dtype=torch.int64).random_(-(2**63), None).view(torch.int16)[:n]
+
+
+def least_bits(p: float) -> int:
+    """The least of ``random_bits`` that keep a value which is dropped with probability p."""
+    return round(65536 * p) - 32768
+
+
+def _in_passes(frames: Tensor, first: nn.Conv2d) -> bool:
+    """Whether ``spectrogram_cpu`` is for this: it needs numba, and nobody who watches or changes torch's operations."""
+    if frames.device.type != "cpu" or {frames.dtype, first.weight.dtype} != {torch.float32} or frames.requires_grad:
+        return False
+    if torch.is_autocast_enabled("cpu") or torch.compiler.is_compiling() or is_in_torch_dispatch_mode():
+        return False
+    known = COMPILES and first.out_channels == 8 and min(frames.shape[1:]) >= LEAST
+    return known and not torch._C._len_torch_function_stack()
 
 
 def _left(size: int) -> int:

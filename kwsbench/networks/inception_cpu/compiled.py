@@ -14,14 +14,24 @@ from numba import extending, njit, types
 from numba.core.caching import FunctionCache
 
 intrinsic: Any = extending.intrinsic  # to the eyes of a type checker, what it makes takes a typing context too
-SOURCES = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))).hexdigest()
+
+
+@cache
+def _sources(folder: Path) -> str:
+    """A digest of the files in a folder, and of those here."""
+    files = sorted({path for place in (folder, Path(__file__).parent) for path in place.glob("*.py")})
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
 
 class _Cache(FunctionCache):
-    """Compiled code on disk, compiled anew when any file here changes: numba looks at a function's own file alone."""
+    """Compiled code on disk, compiled anew when any file beside it changes: numba looks at a function's own alone."""
+
+    def __init__(self, function: Callable) -> None:
+        super().__init__(function)
+        self._beside = _sources(Path(function.__code__.co_filename).parent)
 
     def _index_key(self, sig: Any, codegen: Any) -> tuple:
-        return (*super()._index_key(sig, codegen), SOURCES)
+        return (*super()._index_key(sig, codegen), self._beside)
 
 
 def compiled(function: Callable) -> Any:

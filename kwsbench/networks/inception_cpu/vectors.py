@@ -145,6 +145,7 @@ def _registers() -> tuple[int, int]:
 
 
 ROWS, VECTORS = _registers()
+WIDE = VECTORS > 1  # 32 registers of sixteen float32
 
 
 def _fma(builder: Any, a: Any, b: Any, c: Any) -> Any:
