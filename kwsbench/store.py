@@ -6,7 +6,7 @@
     robustness.csv               one line per such row, corruption and level, where a recipe asks for robustness
     streaming.csv                one line per such row, where a recipe asks for streaming
     report.html                  one self-contained page
-    splits/<fingerprint>.csv     clip, word, label, speaker, side of a task
+    splits/<fingerprint>.csv.gz  clip, word, label, speaker, side of a task
     cells/<cell>.json            settings, key and its parts, timings, environment, status, traceback if failed
     predictions/<cell>.parquet   clip, speaker, label, predicted, then one score column a label
     predictions/<cell>.robustness.parquet    clip, condition, level, predicted, where a recipe asks for robustness
@@ -22,6 +22,7 @@ record is written last, so a record means that everything it speaks of is there.
 from __future__ import annotations
 
 import contextlib
+import gzip
 import hashlib
 import json
 import os
@@ -193,9 +194,10 @@ class Store:
 
     def put_task(self, fingerprint: str, rows: pd.DataFrame) -> None:
         """Keep who is on which side: ``clip, word, label, speaker, side`` of a task, once."""
-        name = f"splits/{fingerprint}.csv"
+        name = f"splits/{fingerprint}.csv.gz"
         if not (self.folder / name).exists():
-            self.write(name, rows[["clip", "word", "label", "speaker", "side"]].to_csv(index=False))
+            text = rows[["clip", "word", "label", "speaker", "side"]].to_csv(index=False)
+            self.write(name, gzip.compress(text.encode(), mtime=0))  # the same bytes whenever it is written
 
     def work(self, cell: str) -> Path:
         """Where an unfinished cell keeps its checkpoints; made if absent."""

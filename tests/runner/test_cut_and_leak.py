@@ -38,7 +38,7 @@ def test_every_point_of_a_curve_is_tested_and_validated_on_the_same_clips(bench)
     assert bench.run("run", bench.recipe("majority: {}", splits=CUT)).returncode == 0
     folder = bench.folder / "results" / "study"
     held: dict[tuple[str, str], set[str]] = {}
-    for path in (folder / "splits").glob("*.csv"):
+    for path in (folder / "splits").glob("*.csv.gz"):
         task = pd.read_csv(path, keep_default_na=False)
         fold = min(task["speaker"][(task["side"] == "test") & (task["speaker"] != "")])
         for side in ("validation", "test"):

@@ -53,7 +53,7 @@ def test_the_table_can_be_recomputed_from_what_is_kept(bench, table):
     parts = []
     for record in records.values():
         predictions = pd.read_parquet(folder / "predictions" / f"{record['cell']}.parquet")
-        task = pd.read_csv(folder / "splits" / f"{record['task']['fingerprint']}.csv", keep_default_na=False)
+        task = pd.read_csv(folder / "splits" / f"{record['task']['fingerprint']}.csv.gz", keep_default_na=False)
         assert list(task.columns) == ["clip", "word", "label", "speaker", "side"]
         assert set(task["side"]) == {"train", "validation", "test"}
         test = task[task["side"] == "test"].set_index("clip")
