@@ -1,7 +1,9 @@
-"""How much of the training side is kept, for studies of how much a recogniser needs.
+"""How much of a side is kept: of training for studies of how much a recogniser needs, of any less clips in a list.
 
 Fewer speakers are always among more, and fewer clips of a word among more: points of a curve differ by what was added.
 """
+
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import pandas as pd
@@ -38,6 +40,12 @@ def cut_training(
         kept = kept.loc[[clip for clip in drawn if clip in kept.index]]
         kept = kept[kept.groupby("word").cumcount() < a_word]
     return sides[(sides != "train") | sides.index.isin(kept.index)]
+
+
+def leave_out(sides: pd.Series, clips: Mapping[str, Collection[str]]) -> pd.Series:
+    """The sides (clip → side) without the clips that are on a side which is to go without them (side → clips)."""
+    gone = [(sides == side) & sides.index.isin(list(named)) for side, named in clips.items()]
+    return sides[~np.logical_or.reduce(gone)] if gone else sides
 
 
 def _speakers_in_order(clips: pd.DataFrame, seed: int) -> list[str]:

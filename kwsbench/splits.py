@@ -8,7 +8,7 @@ tells what such figures are worth.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from kwsbench.corpora import Corpus
-from kwsbench.cuts import cut_training
+from kwsbench.cuts import cut_training, leave_out
 from kwsbench.errors import LeakError, UserError
 from kwsbench.seeds import derive_seed, fingerprint
 
@@ -79,6 +79,7 @@ def hash_side(name: str, validation: float = VALIDATION_PERCENT, testing: float 
 def make_splits(
     corpus: Corpus,
     hashes: pd.Series | None = None,
+    left_out: Mapping[str, Collection[str]] | None = None,
     *,
     scheme: Literal[
         "official", "hash", "speakers", "leave_one_speaker_out", "published", "leaky_official", "leaky_random"
@@ -97,6 +98,7 @@ def make_splits(
     ----------
     corpus : with the official test set's clips appended where ``test`` is "official".
     hashes : clip → SHA-256 of the decoded samples; None: only speakers are proved disjoint.
+    left_out : side → clips that take no part where they are on it.
     scheme : "official": the lists that come with the corpus. "hash": by a hash of the speaker, as the reference does
         it. "speakers": ``folds`` folds of speakers, balanced by word. "leave_one_speaker_out": a fold a speaker.
         "published": the corpus's own folds; each tests once, and of three or more the one before it validates.
@@ -133,6 +135,7 @@ def make_splits(
     own = by_clip[by_clip["official_label"] == ""] if "official_label" in by_clip else by_clip
     made = []
     for name, sides in _MAKERS[scheme](_Wanted(corpus.name, own, folds, validation_share, seed, hashes, like)):
+        sides = leave_out(sides, left_out or {})
         sides = cut_training(
             sides, own, f"{corpus.name}, split {name}", train_speakers, train_clips, derive_seed(seed, name)
         )

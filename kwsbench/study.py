@@ -37,6 +37,8 @@ class Cell:
     fold : name of the split among those that the split's settings make, set by ``with_fold``.
     robustness : settings of the corrupted test clips that the model is scored on too; empty: none, and part of no key.
     streaming : settings of the streams that the model listens to; empty: none, and part of no key.
+    exclude : ``clips`` that take no part on these ``sides``, of training and validation; empty: all do, and part of no
+        key. Clips that a recipe leaves out of the test are no matter of the cell, which answers to them all.
     """
 
     study_seed: int
@@ -55,6 +57,7 @@ class Cell:
     fold: str = ""
     robustness: Mapping[str, Any] = field(default_factory=dict)
     streaming: Mapping[str, Any] = field(default_factory=dict)
+    exclude: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         # JSON has no tuples: lists become tuples, as models expect them and as equality needs
@@ -132,6 +135,8 @@ class Study:
 def expand(recipe: Recipe) -> Study:
     """Every cell of a recipe; the folds of a split are found later, with the data (``Cell.with_fold``)."""
     tasks = itertools.product(recipe.corpora.items(), recipe.splits, recipe.labels)
+    sides = tuple(side for side in recipe.exclude.get("sides", ()) if side != "test")
+    exclude = {"clips": recipe.exclude["clips"], "sides": sides} if sides else {}
     cells = [
         Cell(
             study_seed=recipe.seed,
@@ -149,6 +154,7 @@ def expand(recipe: Recipe) -> Study:
             limits={**asdict(recipe.limits), **entry.limits},
             robustness=recipe.robustness,
             streaming=recipe.streaming,
+            exclude=exclude,
         )
         for (corpus, corpus_settings), split, labels in tasks
         for entry in recipe.models.values()

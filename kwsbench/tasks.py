@@ -32,7 +32,8 @@ def plan_folds(cell: Cell, sound: Sound) -> list[Split]:
     from kwsbench.splits import make_splits
 
     seed = derive_seed(cell.study_seed, cell.corpus, "split")
-    return make_splits(sound.corpus, sound.recordings.table["sha256"], seed=seed, **cell.split)
+    left_out = dict.fromkeys(cell.exclude.get("sides", ()), cell.exclude.get("clips", ()))
+    return make_splits(sound.corpus, sound.recordings.table["sha256"], left_out, seed=seed, **cell.split)
 
 
 def label_fold(cell: Cell, fold: Split, sound: Sound) -> Task:

@@ -53,6 +53,8 @@ def _parts(material: Material, audio: bool, faults: bool) -> Iterator[Part]:
     from kwsbench.explore.page.confusability import confusability_part
     from kwsbench.explore.page.counts import counts_part
     from kwsbench.explore.page.duplicates import duplicates_part
+    from kwsbench.explore.page.faults import faults_part
+    from kwsbench.explore.page.label_errors import label_errors_part
     from kwsbench.explore.page.resampling import resampling_part
     from kwsbench.explore.page.spectra import spectra_part
     from kwsbench.explore.page.split_check import split_check_part
@@ -68,10 +70,13 @@ def _parts(material: Material, audio: bool, faults: bool) -> Iterator[Part]:
     outlines = clip_features(material)
     yield anomalies_part(material, audio=audio, features=outlines)
     yield duplicates_part(material, audio=audio, features=outlines)
+    yield label_errors_part(material, audio=audio)
     conditions = condition_measures(material)
     main = splits_to_check(material).main
     yield conditions_part(material, conditions, measures, None if main is None else main.sides)
     yield split_check_part(material, measures, conditions)
+    if faults:
+        yield faults_part(material)
 
 
 def _findings(parts: list[Part]) -> pd.DataFrame:

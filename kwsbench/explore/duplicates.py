@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from kwsbench.audio import FULL_SCALE, resample
 from kwsbench.explore.material import Material
 from kwsbench.explore.outlines import Outlines, clip_features
 
@@ -198,10 +196,10 @@ def _chance_pairs(material: Material, usable: np.ndarray) -> np.ndarray:
 def _compared(material: Material, pairs: np.ndarray, what: str) -> np.ndarray:
     """float64 (n_pairs,): ``correlation`` of each pair of clips."""
     names = material.clips["clip"].to_numpy()
-    signal = _reader(material)
     found = np.zeros(len(pairs))
-    for i, (a, b) in enumerate(pairs):
-        found[i] = correlation(signal(names[a]), signal(names[b]))
+    for i, pair in enumerate(pairs):
+        a, b = (flattened(material.signal(clip, RATE)) for clip in names[pair])
+        found[i] = correlation(a, b)
         if i % 200 == 0 or i + 1 == len(pairs):
             material.progress(what, i + 1, len(pairs), f"{i + 1:,} of {len(pairs):,} pairs")
     return found
@@ -223,20 +221,6 @@ def flattened(signal: np.ndarray, rate: int = RATE) -> np.ndarray:
     weight = ((hz >= LOW_HZ) & (hz <= HIGH_HZ)) / np.maximum(magnitude, floor) ** FLATTENED
     found: np.ndarray = irfft(spectrum * weight, n)[: len(signal)]
     return found
-
-
-def _reader(material: Material) -> Callable[[str], np.ndarray]:
-    """From the name of a clip to its ``flattened`` signal; looks nothing up in a table, for there are many pairs."""
-    table = material.sound.recordings.table
-    columns = (table[name].to_numpy() for name in ("offset", "n_samples", "rate"))
-    places = {clip: place for clip, *place in zip(table.index, *columns, strict=True)}
-    samples = material.sound.recordings.all_samples()
-
-    def read(clip: str) -> np.ndarray:
-        offset, size, rate = places[clip]
-        return flattened(resample(samples[offset : offset + size].astype(np.float32) / FULL_SCALE, int(rate), RATE))
-
-    return read
 
 
 def _threshold(chance: np.ndarray, n_checked: int) -> float:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from kwsbench.errors import UserError
+from kwsbench.recipe.exclude import Exclude
 from kwsbench.recipe.form import ASKED, Limits
 from kwsbench.recipe.settings import Setting, settings_of
 from kwsbench.recipe.source import nearest
@@ -77,6 +78,10 @@ class Catalogue:
     @cached_property
     def asked(self) -> dict[str, dict[str, Setting]]:
         return {name: settings_of(cls) for name, cls in self.asked_classes.items()}
+
+    @cached_property
+    def exclude(self) -> dict[str, Setting]:
+        return settings_of(Exclude)
 
     @cached_property
     def limits(self) -> dict[str, Setting]:

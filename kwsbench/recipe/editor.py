@@ -53,6 +53,7 @@ def json_schema() -> dict[str, Any]:
         "labels": _one_or_more(catalogue.labels),
         "models": models,
         **{name: {"anyOf": [{"const": STANDARD}, json_object(one)]} for name, one in catalogue.asked.items()},
+        "exclude": {"anyOf": [{"type": "string"}, json_object(catalogue.exclude)]},
         "limits": json_object(catalogue.limits),
     }
     settings = {**settings_of(Top), "study": Setting("study", str, "")}

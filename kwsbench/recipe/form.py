@@ -9,7 +9,9 @@ from typing import Any
 
 STANDARD = "standard"  # a name for a block of ``ASKED`` without settings
 ASKED = ("robustness", "streaming")  # blocks of what is done after the test; in no key where they are not asked for
+LATER = (*ASKED, "exclude")  # blocks that are the same as nothing where they are empty
 Choices = Mapping[str, tuple[Any, ...]]
+_OF_THE_FILE = ("path", "exclude_where")  # fields that say where a recipe was read from
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,8 @@ class Recipe:
     limits, keep_models : see ``Limits``; whether fitted models are kept.
     robustness : the settings of ``Corruptions`` in full; empty: models are scored on clips as they are alone.
     streaming : the settings of ``Streaming`` in full; empty: models listen to no stream.
-    path : where the recipe was read from.
+    exclude : ``clips`` that are left out, sorted, and the ``sides`` that they leave, see ``Exclude``; empty: none are.
+    path : where the recipe was read from. exclude_where : file:line of ``exclude``.
     """
 
     study: str
@@ -77,19 +80,21 @@ class Recipe:
     keep_models: bool = False
     robustness: Mapping[str, Any] = field(default_factory=dict)
     streaming: Mapping[str, Any] = field(default_factory=dict)
+    exclude: Mapping[str, Any] = field(default_factory=dict)
     path: Path = field(default=Path(), compare=False)
+    exclude_where: str = field(default="", compare=False)
 
     def resolved(self) -> dict[str, Any]:
         """The recipe written out in full, JSON-able; a file with this content loads as the same recipe."""
-        plain = asked_for({key: value for key, value in asdict(self).items() if key != "path"})
+        plain = asked_for({key: value for key, value in asdict(self).items() if key not in _OF_THE_FILE})
         plain["models"] = {entry.name: _written(entry) for entry in self.models.values()}
         result: dict[str, Any] = json.loads(json.dumps(plain))
         return result
 
 
 def asked_for(parts: Mapping[str, Any]) -> dict[str, Any]:
-    """Without the blocks of ``ASKED`` that are empty: the same as before there were these blocks."""
-    return {name: value for name, value in parts.items() if value or name not in ASKED}
+    """Without the blocks of ``LATER`` that are empty: the same as before there were these blocks."""
+    return {name: value for name, value in parts.items() if value or name not in LATER}
 
 
 def _written(entry: Entry) -> dict[str, Any]:

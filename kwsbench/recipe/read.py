@@ -9,11 +9,12 @@ from typing import Any
 
 from kwsbench.errors import UserError
 from kwsbench.recipe.catalogue import Catalogue
-from kwsbench.recipe.form import ASKED, STANDARD, Choices, Entry, Limits, Recipe, Top, combinations
+from kwsbench.recipe.exclude import SIDES, Exclude, listed_clips
+from kwsbench.recipe.form import ASKED, LATER, STANDARD, Choices, Entry, Limits, Recipe, Top, combinations
 from kwsbench.recipe.settings import Setting, mapping_of, read_settings, settings_of
 from kwsbench.recipe.source import Located, Problem, nearest, parse, read_tree, shown, with_override
 
-_BLOCKS = ("extends", "corpora", "splits", "labels", "models", *ASKED, "limits")
+_BLOCKS = ("extends", "corpora", "splits", "labels", "models", *LATER, "limits")
 _PARTS = ("model", "frontend", "labels", "limits")
 _NAME_FORM = "letters, digits and . _ + -, beginning with a letter or digit"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
@@ -55,6 +56,8 @@ def load_recipe(
     for key in ASKED:
         if key in tree.value:
             tree = _with(tree, key, _standard_mapping(tree.value[key]))
+    if "exclude" in tree.value:
+        tree = _with(tree, "exclude", _file_mapping(tree.value["exclude"]))
     for text in overrides:
         tree = with_override(tree, text, problems)
     recipe = _Resolver(problems).recipe(tree, path)
@@ -108,6 +111,11 @@ def _standard_mapping(found: Located) -> Located:
     return replace(found, value={}) if found.value == STANDARD else found
 
 
+def _file_mapping(found: Located) -> Located:
+    """``exclude`` in its one form: the path of a list alone becomes ``{file: path}``."""
+    return replace(found, value={"file": found}) if isinstance(found.value, str) else found
+
+
 def _only(recipe: Recipe, only: str | Sequence[str], entries: Collection[str], problems: list[Problem]) -> Recipe:
     """Without the other entries; ``entries`` are all that the recipe names, those with mistakes too."""
     text = only if isinstance(only, str) else ",".join(only)
@@ -153,7 +161,9 @@ class _Resolver:
             limits=Limits(**self.limits(items.get("limits"), self.catalogue.limits, "limits")),
             keep_models=top["keep_models"],
             **{name: self.asked(items.get(name), name) for name in ASKED},
+            exclude=self.exclude(items.get("exclude")),
             path=path,
+            exclude_where=items["exclude"].where if "exclude" in items else "",
         )
 
     def seeds(self, found: Located | None, seeds: Any) -> tuple[int, ...]:
@@ -234,6 +244,26 @@ class _Resolver:
             alone = {key: (value,) for key, value in settings.items()}
             self.construct(self.catalogue.asked_classes[name], alone, found, name)
         return settings
+
+    def exclude(self, found: Located | None) -> dict[str, Any]:
+        """``clips`` and ``sides``, the clips read from the file if one is named."""
+        if found is None or found.value is None:
+            return {}
+        found, before = _file_mapping(found), len(self.problems)
+        settings = read_settings(found, self.catalogue.exclude, "exclude", self.problems)
+        if len(self.problems) > before:
+            return {}
+        self.construct(Exclude, {key: (value,) for key, value in settings.items()}, found, "exclude")
+        if len(self.problems) > before:
+            return {}
+        clips = tuple(sorted(set(settings["clips"] or ())))
+        if settings["file"] is not None:
+            item = found.value["file"]
+            try:
+                clips = listed_clips(item.folder / settings["file"])
+            except UserError as error:
+                self.report(item.where, "exclude", error.what, error.todo)
+        return {"clips": clips, "sides": tuple(side for side in SIDES if side in settings["sides"])}
 
     def models(self, found: Located | None, where: str) -> dict[str, Entry]:
         entries: dict[str, Entry] = {}

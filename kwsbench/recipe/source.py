@@ -45,6 +45,13 @@ class Located:
     def is_list(self) -> bool:
         return isinstance(self.value, list)
 
+    @property
+    def folder(self) -> Path:
+        """What paths in it are relative to: the folder of its file; the present one for a value set by hand."""
+        source, _, line = self.where.rpartition(":")
+        in_file = line.isdecimal() and not self.where.startswith("--")
+        return Path(source).parent if in_file else Path()
+
     def plain(self) -> Any:
         """The value without places: nested dict, list and scalars."""
         if self.is_mapping:

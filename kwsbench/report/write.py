@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from kwsbench.report.cleaned import cleaned_table, excluded_from_test
 from kwsbench.report.detection import detection_table
 from kwsbench.report.findings import Findings, findings
 from kwsbench.report.hardest import hardest_table
@@ -37,7 +38,7 @@ def write_report(
     predictions : cell → its table of predictions. beside : cell, kind → what else is kept of it, if anything is.
     write : file name, content → a whole file of the study, or nothing of it.
     """
-    found = findings(records, predictions, beside)
+    found = findings(records, predictions, beside, excluded_from_test(resolved_recipe))
     for name, table in _tables(found):
         write(name, table.to_csv(index=False))
     write("table.md", markdown(study_name, found.table, found.notes, found.verdicts))
@@ -72,3 +73,5 @@ def _tables(found: Findings) -> Iterator[tuple[str, pd.DataFrame]]:
         yield "learning_curve.csv", curve_table(found.curves)
     if found.leaks:
         yield "leak.csv", price_table(found.leaks)
+    if found.cleaned:
+        yield "cleaned.csv", cleaned_table(found.cleaned)

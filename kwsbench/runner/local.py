@@ -7,11 +7,12 @@ import datetime
 import importlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kwsbench.errors import UserError
 from kwsbench.models import MODELS, model_class
 from kwsbench.progress import TerminalProgress
 from kwsbench.recipe.form import ASKED
@@ -19,7 +20,7 @@ from kwsbench.runner.children import Child, start_child
 from kwsbench.runner.display import Display
 from kwsbench.runner.environment import cores, describe_machine, find_device
 from kwsbench.seeds import fingerprint
-from kwsbench.sound import Places
+from kwsbench.sound import Places, Sound
 from kwsbench.store import Record, Store
 from kwsbench.tasks import label_fold, plan_folds, sound_of
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 ROOMS = ("recordings", "splits", "labels", "features", "clips", "neural", "evaluate")
 ASKED_ROOMS = {"robustness": ("corruptions", "robustness"), "streaming": ("timeline", "streaming")}
 LOOK_EVERY_S = 0.2
+NAMED = 3  # clips that a message names one by one
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def plan(study: Study, store: Store, places: Places) -> list[Planned]:
             sound = sound_of(cell, places, progress)
             sounds[corpus_id] = sound, sound.recordings.fingerprint
         sound, content = sounds[corpus_id]
-        split_id = fingerprint(corpus_id, cell.split, cell.study_seed)
+        split_id = fingerprint(corpus_id, cell.split, cell.study_seed, cell.exclude)
         if split_id not in folds:
             folds[split_id] = plan_folds(cell, sound)
         for fold in folds[split_id]:
@@ -85,7 +87,21 @@ def plan(study: Study, store: Store, places: Places) -> list[Planned]:
             key = own.key(tasks[task_id], content, versions)
             planned.append(Planned(own, own.id, key, versions, tasks[task_id], content))
     progress.close()
+    _refuse_strangers(study, [sound for sound, _ in sounds.values()])
     return planned
+
+
+def _refuse_strangers(study: Study, sounds: Sequence[Sound]) -> None:
+    """A list of clips to leave out may name nothing that no corpus has: it would be for another one, or misspelt."""
+    known = {clip for sound in sounds for clip in sound.recordings.table.index}
+    strange = [clip for clip in study.recipe.exclude.get("clips", ()) if clip not in known]
+    if strange:
+        more = f" and {len(strange) - NAMED:,} more" if len(strange) > NAMED else ""
+        raise UserError(
+            f"exclude: clips that are not in the corpus: {', '.join(strange[:NAMED])}{more}",
+            study.recipe.exclude_where,
+            "name each as the corpus does, e.g. yes/0a7c2a8d_nohash_0.wav; or say --set exclude=null",
+        )
 
 
 def run_study(
@@ -196,12 +212,21 @@ def identity(planned: Planned, study: Study) -> Record:
             "model": cell.settings,
             "frontend": cell.frontend,
             **{block: getattr(cell, block) for block in ASKED},
+            **_excluded(cell),
             "limits": cell.limits,
             "study_seed": cell.study_seed,
         },
         "when": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "reason": "",
     }
+
+
+def _excluded(cell: Cell) -> dict[str, Any]:
+    """What a record says of clips that were left out; the recipe in ``study.json`` has their names."""
+    if not cell.exclude:
+        return {}
+    clips = cell.exclude["clips"]
+    return {"exclude": {"sides": cell.exclude["sides"], "n_clips": len(clips), "fingerprint": fingerprint(clips)}}
 
 
 def store_study(store: Store, study: Study, device: str = "auto") -> None:

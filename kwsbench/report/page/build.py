@@ -13,6 +13,7 @@ from kwsbench.report.findings import Findings
 from kwsbench.report.footnotes import failures
 from kwsbench.report.learning_curve import CUTS
 from kwsbench.report.page.calibration import calibration_section
+from kwsbench.report.page.cleaned import TITLE, cleaned_sections
 from kwsbench.report.page.comparison import comparison, fold_table
 from kwsbench.report.page.confusions import confusions, recalls
 from kwsbench.report.page.curves import learning
@@ -48,9 +49,14 @@ def build_page(study: str, recipe: dict[str, Any], found: Findings, hear: Hear |
         _task_section(i, heading, task, found, colours, hear)
         for i, (task, (heading, _)) in enumerate(zip(tasks, tasks_of(found.table), strict=True))
     ]
-    across = [*curve_sections(found.curves, colours), *price_sections(found.leaks)]
+    across = [
+        *curve_sections(found.curves, colours),
+        *price_sections(found.leaks),
+        *cleaned_sections(found.cleaned),
+    ]
     links = [(f"learning-curve-{i}", CUTS[curve.cut].capitalize()) for i, curve in enumerate(found.curves)]
     links += [("leak-0", "The price of a leak")] if found.leaks else []
+    links += [("cleaned-0", TITLE)] if found.cleaned else []
     last = [_failed(records), _repeat(study, recipe), _environment(records)]
     body = [
         tag("a", "Skip to the comparison", href="#task-0", class_="skip"),
