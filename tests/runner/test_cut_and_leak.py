@@ -27,7 +27,7 @@ def test_a_curve_and_a_leak_from_recipe_to_page(bench):
     assert row["leaky_accuracy"] - row["accuracy"] == row["difference"] and row["n_test"] == row["leaky_n_test"]
     assert row["difference_low"] <= row["difference"] <= row["difference_high"]
     page = (folder / "report.html").read_text()
-    assert 'id="training-speakers-0"' in page and 'id="leak-0"' in page
+    assert 'id="learning-curve-0"' in page and 'id="leak-0"' in page
     assert re.search(
         r"majority and toy cross between|toy and majority do not cross", done.stdout.replace("\n    ", " ")
     )
