@@ -13,6 +13,7 @@ import typer
 from kwsbench.errors import UserError
 
 if TYPE_CHECKING:
+    from kwsbench.explore.page.part import Part
     from kwsbench.sound import Places
     from kwsbench.store import Record, Store
 
@@ -242,11 +243,14 @@ def explore(
     flags = [flag for flag, given in (("--official-test", official_test), ("--faults", faults)) if given]
     given = [word for text in overrides or [] for word in ("--set", text)] + flags
     command = shlex.join(["python", "-m", "kwsbench", "explore", corpus, *given, "--seed", str(seed)])
-    parts = explore_corpus(Material(sound, seed, progress), write, command, audio=audio, faults=faults)
-    progress.close()
-    for part in parts:
+
+    def tell(part: "Part") -> None:
+        progress.close()
         for finding in part.findings:
             typer.echo(f"{part.title}: {finding}")
+
+    explore_corpus(Material(sound, seed, progress), write, command, audio=audio, faults=faults, told=tell)
+    progress.close()
     typer.echo(f"\nwritten: {store.folder}/{', '.join(written)}")
     if figures or png:
         write_figures(store, written[-1], ["svg", *(["png"] if png else [])])

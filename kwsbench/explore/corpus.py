@@ -20,6 +20,7 @@ def explore_corpus(
     *,
     audio: bool = False,
     faults: bool = False,
+    told: Callable[[Part], None] = lambda part: None,
 ) -> list[Part]:
     """Analyse a corpus and write what was found: a page, and each table as CSV.
 
@@ -30,10 +31,13 @@ def explore_corpus(
     audio : let the page play clips; it is a file of its own then, ``explore_audio.html``, so that no recording is
         handed on unawares.
     faults : inject faults into a copy and tell how many of them are found; takes as long as finding them once more.
+    told : is given each part as soon as it is there.
     """
     begun = time.perf_counter()
-    parts = list(_parts(material, audio, faults))
-    for part in parts:
+    parts = []
+    for part in _parts(material, audio, faults):
+        parts.append(part)
+        told(part)
         for name, table in part.tables.items():
             write(f"{name}.csv", table.to_csv(index=False))
     write("findings.csv", _findings(parts).to_csv(index=False))
