@@ -39,7 +39,7 @@ def explore_corpus(
         parts.append(part)
         told(part)
         for name, table in part.tables.items():
-            write(f"{name}.csv", table.to_csv(index=False))
+            write(f"{name}.csv", table.to_csv(index=False, float_format="%.6g"))
     write("findings.csv", _findings(parts).to_csv(index=False))
     effort = Effort(time.perf_counter() - begun, _peak_mb(), describe_machine("cpu"))
     page = build_page(material, parts, command, effort)

@@ -32,7 +32,7 @@ def build_page(material: Material, parts: Sequence[Part], command: str, effort: 
             [_section(part, anchor) for part, anchor in zip(parts, anchors, strict=True)],
             _repeat(command, effort),
         ),
-        tag("footer", "Made by kwsbench. The CSV files beside this page have every number unrounded."),
+        tag("footer", "Made by kwsbench. The CSV files beside this page have every number, with six digits."),
     ]
     scripts = [script for part in parts for script in part.scripts]
     return self_contained(f"{material.sound.corpus.name}, explored", body, scripts)
