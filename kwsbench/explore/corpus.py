@@ -33,15 +33,15 @@ def explore_corpus(
     faults : inject faults into a copy and tell how many of them are found; takes as long as finding them once more.
     told : is given each part as soon as it is there.
     """
-    begun = time.perf_counter()
-    parts = []
+    begun, parts, seconds = time.perf_counter(), [], {}
     for part in _parts(material, audio, faults):
         parts.append(part)
+        seconds[part.title] = time.perf_counter() - begun - sum(seconds.values())
         told(part)
         for name, table in part.tables.items():
             write(f"{name}.csv", table.to_csv(index=False, float_format="%.6g"))
     write("findings.csv", _findings(parts).to_csv(index=False))
-    effort = Effort(time.perf_counter() - begun, _peak_mb(), describe_machine("cpu"))
+    effort = Effort(seconds, _peak_mb(), describe_machine("cpu"))
     page = build_page(material, parts, command, effort)
     write("explore_audio.html" if audio else "explore.html", page)
     return parts

@@ -13,9 +13,10 @@ from kwsbench.wording import duration, machine_text, plural
 
 @dataclass(frozen=True)
 class Effort:
-    """What the analyses took: seconds, MB at most, and where: as ``runner.environment.describe_machine`` says it."""
+    """What the analyses took: seconds of each part, with what is first measured for it, MB at most, and where: as
+    ``runner.environment.describe_machine`` says it."""
 
-    seconds: float
+    seconds: Mapping[str, float]
     peak_mb: float
     machine: Mapping[str, Any]
 
@@ -70,6 +71,7 @@ def _section(part: Part, anchor: str) -> Markup:
 
 
 def _repeat(command: str, effort: Effort) -> Markup:
-    took = f"Took {duration(effort.seconds)} and at most {effort.peak_mb:,.0f} MB in one process"
-    told = tag("p", f"{took} on {machine_text(dict(effort.machine))}.")
+    took = f"Took {duration(sum(effort.seconds.values()))} and at most {effort.peak_mb:,.0f} MB in one process"
+    each = ", ".join(f"{title} {duration(seconds)}" for title, seconds in effort.seconds.items())
+    told = tag("p", f"{took} on {machine_text(dict(effort.machine))}. Of it: {each}.")
     return tag("section", tag("h2", "How to repeat this"), tag("pre", tag("code", command)), told, id="repeat")
