@@ -33,7 +33,9 @@ def explore_corpus(
     faults : inject faults into a copy and tell how many of them are found; takes as long as finding them once more.
     told : is given each part as soon as it is there.
     """
-    begun, parts, seconds = time.perf_counter(), [], {}
+    begun = time.perf_counter()
+    parts: list[Part] = []
+    seconds: dict[str, float] = {}
     for part in _parts(material, audio, faults):
         parts.append(part)
         seconds[part.title] = time.perf_counter() - begun - sum(seconds.values())
