@@ -42,6 +42,7 @@ GAP_S = 0.5  # at least, between words
 CHOSEN_AT = 1.0  # false alarms an hour that the threshold for the short stream may give
 GENERATED_S = 60.0  # of each colour, where there is no recording to be heard
 BLOCK = 2000  # windows at a time: memory stays flat
+DIGITS = 5  # of a posterior; more would make what is kept of hours several times as large
 STREAM, TIME, BEST = "stream_name", "window_end_s", "best_keyword"  # columns beside those of the labels
 
 
@@ -208,7 +209,8 @@ def _heard(
         rows = pd.DataFrame({"clip": [f"stream/{i}" for i in own], "path": "stream", "start": own, "stop": own + size})
         rows = rows.assign(gain=1.0, peak=False, word="", label="", target=0, speaker="", side=test.side)
         with TemporaryDirectory(dir=folder, prefix="windows-") as scratch:
-            parts.append(posteriors(test.elsewhere(rows, stream, Path(scratch))).astype(np.float32))
+            heard = posteriors(test.elsewhere(rows, stream, Path(scratch)))
+            parts.append(np.round(heard, DIGITS).astype(np.float32))
     tell(n, n)
     return np.concatenate(parts)
 
