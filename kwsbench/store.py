@@ -87,7 +87,11 @@ def _put_table(path: Path, table: pd.DataFrame) -> str:
     import io
 
     buffer = io.BytesIO()
-    table.to_parquet(buffer, index=False, compression="zstd")
+    scores = [name for name in table if table[name].dtype.kind == "f"]
+    others = [name for name in table if name not in scores]
+    # bytes of scores lie by their place in the number: the same numbers in two thirds of the room
+    how: dict[str, Any] = {"compression": "zstd", "use_dictionary": others, "use_byte_stream_split": scores}
+    table.to_parquet(buffer, index=False, **how)
     write_whole(path, buffer.getvalue())
     return hashlib.sha256(buffer.getvalue()).hexdigest()
 

@@ -1,5 +1,6 @@
 """A corpus looked at from every side: its page, tables and figures."""
 
+import gzip
 import resource
 import sys
 import time
@@ -11,6 +12,8 @@ from kwsbench.explore.material import Material
 from kwsbench.explore.page.build import Effort, build_page
 from kwsbench.explore.page.part import Part
 from kwsbench.runner.environment import describe_machine
+
+MANY = 10_000  # lines, beyond which a table is compressed
 
 
 def explore_corpus(
@@ -41,7 +44,11 @@ def explore_corpus(
         seconds[part.title] = time.perf_counter() - begun - sum(seconds.values())
         told(part)
         for name, table in part.tables.items():
-            write(f"{name}.csv", table.to_csv(index=False, float_format="%.6g"))
+            text = table.to_csv(index=False, float_format="%.6g")
+            if len(table) > MANY:
+                write(f"{name}.csv.gz", gzip.compress(text.encode(), mtime=0))
+            else:
+                write(f"{name}.csv", text)
     write("findings.csv", _findings(parts).to_csv(index=False))
     effort = Effort(seconds, _peak_mb(), describe_machine("cpu"))
     page = build_page(material, parts, command, effort)

@@ -7,7 +7,9 @@ MODELS = "majority: {}\ntoy: {model: 'kws_toys:Toy'}"
 
 
 def sides_of(bench):
-    tasks = [pd.read_csv(path, keep_default_na=False) for path in (bench.folder / "results/study/splits").glob("*.csv.gz")]
+    tasks = [
+        pd.read_csv(path, keep_default_na=False) for path in (bench.folder / "results/study/splits").glob("*.csv.gz")
+    ]
     return [task.set_index("clip")["side"] for task in tasks]
 
 
