@@ -100,10 +100,15 @@ def curve_notes(curves: Sequence[LearningCurve]) -> list[str]:
 
 
 def crossings(curve: LearningCurve) -> str:
+    """``crossing_of_pairs`` as one sentence."""
+    told = crossing_of_pairs(curve)
+    return f"Against the number of {CUTS[curve.cut]}, {'; '.join(told)}." if told else ""
+
+
+def crossing_of_pairs(curve: LearningCurve) -> list[str]:
     """Between which sizes of the training side the lines of each two models cross, or that they do not."""
     pairs = itertools.combinations(curve.lines.items(), 2)
-    told = [text for (a, line), (b, other) in pairs if (text := _crossing(a, line, b, other))]
-    return f"Against the number of {CUTS[curve.cut]}, {'; '.join(told)}." if told else ""
+    return [text for (a, line), (b, other) in pairs if (text := _crossing(a, line, b, other))]
 
 
 def _crossing(a: str, line: dict[int, Row], b: str, other: dict[int, Row]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from kwsbench.pages.figures import Point, line_chart
 from kwsbench.pages.markup import Markup, tag
-from kwsbench.report.learning_curve import CUTS, LearningCurve, crossings
+from kwsbench.report.learning_curve import CUTS, LearningCurve, crossing_of_pairs
 from kwsbench.report.page.blocks import line_key
 from kwsbench.report.rows import Row
 from kwsbench.wording import count
@@ -20,9 +20,10 @@ def curve_sections(curves: Sequence[LearningCurve], colours: dict[str, int]) -> 
         caption = tag("figcaption", told, tag("span", legend, class_="legend"))
         figure = tag("figure", caption, line_chart(lines, against, count), class_="card")
         head = tag("h2", f"{against.capitalize()} ", tag("small", ", ".join(curve.task)))
-        sentence = crossings(curve)
-        lead = tag("p", sentence) if sentence else None
-        yield tag("section", head, lead, tag("div", figure, class_="charts"), id=f"learning-curve-{number}")
+        told_of = crossing_of_pairs(curve)
+        lead = tag("p", f"Against the number of {against}:") if told_of else None
+        pairs = tag("ul", [tag("li", one) for one in told_of]) if told_of else None
+        yield tag("section", head, lead, pairs, tag("div", figure, class_="charts"), id=f"learning-curve-{number}")
 
 
 def _points(name: str, line: dict[int, Row], colour: int) -> list[Point]:
