@@ -1,13 +1,14 @@
-"""Misses against false alarms, drawn (DET), and the equal error rate of each keyword."""
+"""Keywords as detectors, drawn: misses against false alarms (DET), hits against them (ROC), and equal error rates."""
 
 import math
 from collections.abc import Sequence
 
+import numpy as np
 from scipy.special import ndtri
 
 from kwsbench.evaluate.detection import Detection
 from kwsbench.pages.blocks import scrolling
-from kwsbench.pages.figures import Axis, grid_x, grid_y, line_look
+from kwsbench.pages.figures import Axis, grid_x, grid_y, line_look, nice_ticks
 from kwsbench.pages.markup import Markup, tag
 from kwsbench.report.detection import curves_of, detection_of
 from kwsbench.report.page.blocks import row_name
@@ -15,6 +16,7 @@ from kwsbench.report.rows import Row
 from kwsbench.wording import percent, plural
 
 _RATES = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4)  # ticks of a DET axis
+_ROC = (0.2, 0.4)  # most false alarms and fewest hits of a ROC curve that are drawn: beyond them no detector is of use
 _WIDTH, _HEIGHT = 560, 400
 _MOST_INSIDE = 8  # names within the axes
 
@@ -29,14 +31,15 @@ def detection_section(rows: Sequence[Row], colours: dict[str, int]) -> Markup | 
         f"A threshold on the log odds of the best keyword. Misses: keyword clips that are not heard as their keyword; "
         f"false alarms: of the {plural(negatives, 'clip')} of other words and silence. First seed."
     )
-    drawing = _det_chart(spotting, colours)
+    misses, hits = _det_chart(spotting, colours), _roc_chart(spotting, colours)
     return tag(
         "div",
         tag("h3", "Detection"),
         tag("p", told, class_="muted"),
         tag(
             "div",
-            tag("figure", tag("figcaption", "Misses against false alarms (DET)"), drawing, class_="card"),
+            tag("figure", tag("figcaption", "Misses against false alarms (DET)"), misses, class_="card"),
+            tag("figure", tag("figcaption", "Hits against false alarms (ROC)"), hits, class_="card"),
             _equal_errors([row for row, _ in spotting], colours),
             class_="charts wide",
         ),
@@ -45,18 +48,39 @@ def detection_section(rows: Sequence[Row], colours: dict[str, int]) -> Markup | 
 
 def _det_chart(spotting: Sequence[tuple[Row, Detection]], colours: dict[str, int]) -> Markup:
     x, y = _det_axis(62, _WIDTH - 20), _det_axis(_HEIGHT - 46, 14)
-    places, height = _key_places(len(spotting), y.start)
     ticks = [(float(ndtri(rate)), f"{100 * rate:g}") for rate in _RATES]
-    lines = [_det_line(row, found, x, y, colours[row.name]) for row, found in spotting]
+    grid = [[grid_x(at, x, y, text), grid_y(at, x, y, text)] for at, text in ticks]
+    lines = [_line(row, found, *found.overall.deviates, x, y, colours[row.name]) for row, found in spotting]
+    return _chart("misses", spotting, colours, x, y, grid, lines)
+
+
+def _roc_chart(spotting: Sequence[tuple[Row, Detection]], colours: dict[str, int]) -> Markup:
+    x, y = Axis(0, _ROC[0], 62, _WIDTH - 20), Axis(_ROC[1], 1, _HEIGHT - 46, 14)
+    grid = [
+        [grid_x(at, x, y, f"{100 * at:g}") for at in nice_ticks(x.low, x.high)],
+        [grid_y(at, x, y, f"{100 * at:g}") for at in nice_ticks(y.low, y.high)],
+    ]
+    lines = [
+        _line(row, found, found.overall.false_alarm, 1 - found.overall.false_rejection, x, y, colours[row.name])
+        for row, found in spotting
+    ]
+    return _chart("hits", spotting, colours, x, y, grid, lines)
+
+
+def _chart(
+    what: str, spotting: Sequence[tuple[Row, Detection]], colours: dict[str, int], x: Axis, y: Axis,
+    grid: Sequence[object], lines: list[Markup],
+) -> Markup:  # fmt: skip
+    """The frame of both charts: ``what`` is "misses" or "hits"."""
+    places, height = _key_places(len(spotting), 72 if what == "misses" else _WIDTH - 200, y.start)
     ends = "; ".join(f"{row.name}: equal error {percent(found.overall.equal_error)} %" for row, found in spotting)
     return tag(
         "svg",
-        tag("title", f"Misses against false alarms. {ends}."),
-        [grid_x(at, x, y, text) for at, text in ticks],
-        [grid_y(at, x, y, text) for at, text in ticks],
+        tag("title", f"{what.capitalize()} against false alarms. {ends}."),
+        grid,
         tag("text", "false alarms, % of the clips that are no keyword", x=(x.start + x.stop) / 2, y=_HEIGHT - 6,
             text_anchor="middle", class_="axis"),
-        tag("text", "misses, % of keyword clips", x=14, y=(y.start + y.stop) / 2, text_anchor="middle", class_="axis",
+        tag("text", f"{what}, % of keyword clips", x=14, y=(y.start + y.stop) / 2, text_anchor="middle", class_="axis",
             transform=f"rotate(-90 14 {(y.start + y.stop) / 2:.0f})"),
         lines,
         [_key(row, colours[row.name], *place) for (row, _), place in zip(spotting, places, strict=True)],
@@ -64,13 +88,13 @@ def _det_chart(spotting: Sequence[tuple[Row, Detection]], colours: dict[str, int
     )  # fmt: skip
 
 
-def _key_places(n: int, bottom: float) -> tuple[list[tuple[float, float]], int]:
+def _key_places(n: int, left: float, bottom: float) -> tuple[list[tuple[float, float]], int]:
     """Where each of ``n`` names stands, and how high the figure is with them.
 
-    In the lower left corner, where few lines come; below the axes in two columns where they are too many for that.
+    In a lower corner, from ``left`` on, where few lines come; below the axes in two columns where they are too many.
     """
     if n <= _MOST_INSIDE:
-        return [(72, bottom - 12 - 18 * i) for i in reversed(range(n))], _HEIGHT
+        return [(left, bottom - 12 - 18 * i) for i in reversed(range(n))], _HEIGHT
     rows = math.ceil(n / 2)
     return [(62 + 250 * (i // rows), _HEIGHT + 16 + 18 * (i % rows)) for i in range(n)], _HEIGHT + 18 * rows + 8
 
@@ -84,11 +108,12 @@ def _det_axis(start: float, stop: float) -> Axis:
     return Axis(float(ndtri(_RATES[0])), float(ndtri(_RATES[-1])), start, stop)
 
 
-def _det_line(row: Row, found: Detection, x: Axis, y: Axis, colour: int) -> Markup:
-    """The curve as far as it lies within the axes."""
-    alarm, miss = found.overall.deviates
-    inside = (alarm >= x.low) & (alarm <= x.high) & (miss >= y.low) & (miss <= y.high)
-    points = [(x.at(float(a)), y.at(float(b))) for a, b in zip(alarm[inside], miss[inside], strict=True)]
+def _line(
+    row: Row, found: Detection, alarm: np.ndarray, other: np.ndarray, x: Axis, y: Axis, colour: int
+) -> Markup:  # fmt: skip
+    """A curve, ``other`` against ``alarm`` (points,), as far as it lies within the axes."""
+    inside = (alarm >= x.low) & (alarm <= x.high) & (other >= y.low) & (other <= y.high)
+    points = [(x.at(float(a)), y.at(float(b))) for a, b in zip(alarm[inside], other[inside], strict=True)]
     kept = [p for i, p in enumerate(points) if i == 0 or math.dist(p, points[i - 1]) > 0.3]
     line = " ".join(f"{a:.1f},{b:.1f}" for a, b in kept)
     told = tag("title", f"{row.name}: equal error {percent(found.overall.equal_error)} %")

@@ -180,8 +180,8 @@ def test_one_fold_has_no_table_of_folds(made):
 def test_learning_curves_footnotes_environment_and_recipe_are_there(rich):
     page = Page(report(rich, recipe={"study": "all", "seeds": [0, 1]})["report.html"])
     text = page.all("body")[0]["text"]
-    # two models, six fits each, one quantity; and a DET curve each
-    assert len(page.all("polyline", class_="curve")) == 2 * 6 + 2
+    # two models, six fits each, one quantity; and a DET and a ROC curve each
+    assert len(page.all("polyline", class_="curve")) == 2 * 6 + 2 * 2
     for note in footnotes(rich.records):
         assert note in text
     assert "Made-up CPU" in text and "packages.torch2.13.0" in text
@@ -238,5 +238,5 @@ def test_models_beyond_the_colours_have_lines_of_another_kind(made):
         }
         expected = {f"{kind} c{i % 8}{('', ' dashed', ' long')[i // 8]}" for i in range(18)}
         assert expected <= looks
-    # of misses against false alarms, of robustness, of the stream; and the key of the first
-    assert len(page.all("polyline", class_="curve c1 long")) == 3 and len(page.all("line", class_="curve c1 long")) == 1
+    # of misses and of hits against false alarms, of robustness, of the stream; and the keys of the first two
+    assert len(page.all("polyline", class_="curve c1 long")) == 4 and len(page.all("line", class_="curve c1 long")) == 2
