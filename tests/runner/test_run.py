@@ -300,7 +300,8 @@ def test_two_models_listen_to_the_same_streams(bench):
         assert list(windows.columns) == ["stream_name", "window_end_s", "best_keyword", *record["label_names"]]
         assert windows.groupby("stream_name", sort=False).size().to_dict() == {"long": 359, "short": 2399}
         posteriors = windows[record["label_names"]].to_numpy()
-        assert posteriors.dtype == np.float32 and posteriors.sum(axis=1) == pytest.approx(1, abs=1e-5)
+        # each is kept with five digits
+        assert posteriors.dtype == np.float32 and posteriors.sum(axis=1) == pytest.approx(1, abs=1e-4)
         found = record["streaming"]
         assert found["n_events"] == 15 and found["n_words"] == 30 and found["short"]["n_events"] == 50
         how = Listener(0.5, found["window_s"], 1)
