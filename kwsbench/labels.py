@@ -20,9 +20,10 @@ import numpy as np
 import pandas as pd
 
 from kwsbench.errors import LeakError, UserError
+from kwsbench.proof import SIDES
 from kwsbench.seeds import derive_seed, fingerprint
 from kwsbench.silence import SILENCE, Noise, Silence, file_name, heard_of, noise_sides, part_of, silence_rows
-from kwsbench.splits import SIDES, Split
+from kwsbench.splits import Split
 
 VERSION = 1
 UNKNOWN = "unknown"

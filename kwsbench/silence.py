@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from kwsbench.noise import COLORS
+from kwsbench.proof import SIDES
 from kwsbench.seeds import derive_seed
-from kwsbench.splits import SIDES
 
 SILENCE = "silence"
 GAIN = (0.1, 1.0)  # of a stretch of silence, drawn evenly

@@ -15,8 +15,9 @@ from kwsbench.errors import UserError
 from kwsbench.features import Frontend
 from kwsbench.features.vad import trim
 from kwsbench.labels import Task, label_split
+from kwsbench.proof import SIDES
 from kwsbench.recordings import Recordings, read_recordings
-from kwsbench.splits import SIDES, make_splits
+from kwsbench.splits import make_splits
 
 MFCC = Frontend("mfcc", rate=8000, deltas=1)
 RAGGED = Frontend("log_mel", rate=8000, vad="energy", fit="none", n_filters=12, deltas=1)

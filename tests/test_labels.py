@@ -16,8 +16,10 @@ from kwsbench.corpora import Corpus
 from kwsbench.errors import LeakError, UserError
 from kwsbench.labels import COMMANDS, WORDS30, WORDS35, Task, label_split, with_training
 from kwsbench.noise import COLORS
+from kwsbench.proof import SIDES
+from kwsbench.schemes import hash_side
 from kwsbench.silence import noise_sides
-from kwsbench.splits import SIDES, Split, hash_side, make_splits
+from kwsbench.splits import Split, make_splits
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("KWSBENCH_DATA") or REPOSITORY.parent / "shared/data")

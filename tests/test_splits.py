@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from kwsbench.corpora import Corpus, load_corpus
 from kwsbench.errors import LeakError, UserError
-from kwsbench.splits import SIDES, assert_disjoint, hash_side, make_splits
+from kwsbench.proof import SIDES, assert_disjoint
+from kwsbench.schemes import hash_side
+from kwsbench.splits import make_splits
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("KWSBENCH_DATA") or REPOSITORY.parent / "shared/data")

@@ -16,8 +16,10 @@ import pandas as pd
 
 from kwsbench.errors import UserError
 from kwsbench.explore.material import Material
+from kwsbench.proof import SIDES
+from kwsbench.schemes import LEAKY
 from kwsbench.seeds import derive_seed
-from kwsbench.splits import LEAKY, SIDES, Split, make_splits
+from kwsbench.splits import Split, make_splits
 
 Scheme = Literal["official", "leaky_official", "hash", "speakers"]
 DRAWS = 200

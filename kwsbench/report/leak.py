@@ -9,7 +9,7 @@ import pandas as pd
 
 from kwsbench.evaluate.bootstrap import LEVEL, ratio
 from kwsbench.report.rows import Record, Row
-from kwsbench.splits import RANDOM
+from kwsbench.schemes import RANDOM
 from kwsbench.wording import listed, with_interval
 
 _SIDES = {"apart": "", "mixed": "leaky_"}

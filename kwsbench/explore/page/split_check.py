@@ -22,7 +22,9 @@ from kwsbench.explore.split_check import (
 )
 from kwsbench.pages.distributions import Sample, cumulative, number
 from kwsbench.pages.markup import Markup, inner, tag
-from kwsbench.splits import LEAKY, SIDES, Split
+from kwsbench.proof import SIDES
+from kwsbench.schemes import LEAKY
+from kwsbench.splits import Split
 from kwsbench.wording import count, listed, percent, plural
 
 NAMES = {
