@@ -26,6 +26,11 @@ class Rows:
         self.resident = array.nbytes <= RESIDENT_SHARE * free_bytes(device)
         self.tensor = torch.tensor(array).to(device) if self.resident else torch.empty(0)
 
+    @property
+    def values(self) -> np.ndarray:
+        """All rows, as a CPU reads them."""
+        return self.tensor.numpy() if self.resident and self.device == "cpu" else self.array
+
     def take(self, index: np.ndarray) -> Tensor:
         """Rows ``index``, in that order, on the device."""
         if self.resident:
@@ -89,28 +94,38 @@ class Batches:
 
     def take(self, index: np.ndarray, epoch: int = 0) -> tuple[Tensor, Tensor]:
         """Inputs and targets of the clips ``index`` as they are in an epoch."""
-        rows = self.rows.take(index)
         targets = self.targets[torch.from_numpy(index).to(self.device)]
         if self.augmenter is None:
+            rows = self.rows.take(index)
             return (rows if rows.is_floating_point() else rows.float() / FULL_SCALE), targets
         draws, settings = self._draws(epoch), self.augmenter.settings
         if settings.changes_waves:
-            rows, targets = self._varied(rows.float() / FULL_SCALE, targets, draws, index)
+            rows = self._varied(draws, index)
+            if settings.decoy_share:
+                decoy = torch.from_numpy(draws.decoy[index] > 0).to(self.device)
+                targets = targets.masked_fill(decoy, self.clips.labels.index(UNKNOWN))
             rows = self.clips.frames(rows, index) if self.input == "features" else rows
+        else:
+            rows = self.rows.take(index)
         if settings.time_masks or settings.band_masks:
             rows = masked(rows, torch.from_numpy(draws.masks[index]).to(self.device), settings)
         return rows, targets
 
-    def _varied(self, waves: Tensor, targets: Tensor, draws: Draws, index: np.ndarray) -> tuple[Tensor, Tensor]:
-        """Waveforms of an epoch, and what they are targets of: a decoy is one of unknown."""
+    def _varied(self, draws: Draws, index: np.ndarray) -> Tensor:
+        """Waveforms of an epoch, decoys among them."""
         assert self.augmenter is not None
-        lengths = self.lengths[torch.from_numpy(index).to(self.device)]
-        if self.augmenter.settings.decoy_share:
-            decoy = torch.from_numpy(draws.decoy[index]).to(self.device)
+        settings = self.augmenter.settings
+        if self.device == "cpu":
+            from kwsbench.neural.varied_cpu import varied_on_cpu
+
+            everything = (self.rows.values, self.lengths.numpy(), self.augmenter.bank.numpy())
+            return varied_on_cpu(*everything, draws, index, bool(settings.speed))
+        waves = self.rows.take(index).float() / FULL_SCALE
+        if settings.decoy_share:
             others = self.rows.take(draws.partner[index]).float() / FULL_SCALE
-            waves = as_decoys(waves, others, decoy)
-            targets = torch.where(decoy > 0, self.clips.labels.index(UNKNOWN), targets)
-        return self.augmenter.apply(waves, lengths, draws, index), targets
+            waves = as_decoys(waves, others, torch.from_numpy(draws.decoy[index]).to(self.device))
+        lengths = self.lengths[torch.from_numpy(index).to(self.device)]
+        return self.augmenter.apply(waves, lengths, draws, index)
 
     def _draws(self, epoch: int) -> Draws:
         if self._drawn is None or self._drawn[0] != epoch:

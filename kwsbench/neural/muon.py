@@ -28,6 +28,10 @@ def matrices_of(module: nn.Module) -> list[nn.Parameter]:
 def orthogonal(update: Tensor) -> Tensor:
     """A matrix near U Vᵀ where ``update`` is U S Vᵀ: singular values between about 0.7 and 1.2, by ``ROUNDS`` rounds.
 
+    A round is X ← (a + b X Xᵀ + c (X Xᵀ)²) X. Its factors are polynomials of the first X Xᵀ and commute, so rounds go
+    over that square of the shorter side alone, and X is multiplied once: a third of the work for kernels of nine
+    places.
+
     Parameters
     ----------
     update : float32 (rows, columns).
@@ -35,9 +39,16 @@ def orthogonal(update: Tensor) -> Tensor:
     a, b, c = QUINTIC
     x = update.T if update.shape[0] > update.shape[1] else update
     x = x / (x.norm() + 1e-7)
-    for _ in range(ROUNDS):
-        square = x @ x.T
-        x = a * x + (b * square + c * square @ square) @ x
+    square = x @ x.T
+    whole: Tensor | None = None
+    for number in range(ROUNDS):
+        factor = torch.addmm(square, square, square, beta=b, alpha=c)
+        factor.diagonal().add_(a)
+        whole = factor if whole is None else factor @ whole
+        if number < ROUNDS - 1:
+            square = factor @ square @ factor
+    assert whole is not None
+    x = whole @ x
     return x.T if update.shape[0] > update.shape[1] else x
 
 

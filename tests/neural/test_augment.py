@@ -7,8 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kwsbench.errors import UserError
+from kwsbench.neural import device
 from kwsbench.neural.augment import Augmentation, Augmenter, as_decoys, masked, played, shifted, with_noise
 from kwsbench.neural.batches import Batches
+from kwsbench.neural.varied_cpu import varied_on_cpu
 
 OFF = Augmentation(shift_ms=0, noise_share=0, gain_db=0)
 
@@ -47,6 +49,34 @@ def test_the_ratio_of_clip_to_noise_is_as_drawn(snr, length):
 def test_zeros_stay_zeros():
     waves = torch.zeros(20, 400)
     assert not varied(augmenter(shift_ms=50, noise_share=1, gain_db=6), waves).any()
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.sampled_from([1, 2, 7, 64, 401]),
+    st.sampled_from([0.0, 3.0, 900.0]),
+    st.sampled_from([0.0, 0.2, 0.9]),
+    st.sampled_from([0.0, 0.5]),
+    st.sampled_from([0.0, 6.0]),
+    st.sampled_from([1, 2, 3]),
+)
+def test_clip_by_clip_is_what_stages_of_tensors_are(n_samples, shift_ms, speed, decoy_share, gain_db, threads):
+    """Clips shorter than their shift, gains that clip, and any number of threads."""
+    rng, n = np.random.default_rng(n_samples), 30
+    rows = rng.integers(-32768, 32768, (n, n_samples)).astype(np.int16)
+    lengths = rng.integers(0, n_samples + 1, n)
+    rows[3] = 0
+    chosen = Augmentation(shift_ms, 0.5, gain_db=gain_db, speed=speed, decoy_share=decoy_share)
+    recording = rng.integers(-9000, 9000, 2000).astype(np.int16)
+    words, targets = np.arange(n) % 4 > 0, np.arange(n) % 5
+    made = Augmenter(chosen, n, n_samples, 1000, [recording], 3, "cpu", words=words, targets=targets)
+    draws, index = made.draw(0), rng.permutation(n)[:11]
+    waves, others = (torch.from_numpy(rows[which]).float() / 32768 for which in (index, draws.partner[index]))
+    waves = as_decoys(waves, others, torch.from_numpy(draws.decoy[index]))
+    staged = made.apply(waves, torch.from_numpy(lengths[index]), draws, index)
+    with device.threads(threads):
+        found = varied_on_cpu(rows, lengths, made.bank.numpy(), draws, index, bool(speed))
+    torch.testing.assert_close(found, staged, rtol=1e-5, atol=1e-5)
 
 
 def test_gain_is_within_its_range_and_even_in_decibels():
