@@ -11,15 +11,22 @@ what it leaves is averaged over frequency too, as in the authors' code.
 
 Signals are kept as (bins, n, frames, channels), contiguous: sub-bands are stretches of memory and 1 × 1 convolutions
 matrix products, which on a CPU takes two thirds of the time of (n, channels, bins, frames).
+
+On a CPU in float32 all from the stem to the last convolution along frequency is computed by ``bc_resnet_cpu``; as it is
+written here it runs on a GPU, without numba and in other precisions, and is what the passes are tested against.
 """
+
+from importlib.util import find_spec
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
 SUB_BANDS = 5
 DROPPED = 0.1
 STAGES = ((2, 1, 1.0), (2, 2, 1.5), (4, 2, 2.0), (4, 1, 2.5))  # blocks, stride along frequency, share of the base width
+COMPILES = find_spec("numba") is not None
 
 
 class BCResNet(nn.Module):
@@ -50,12 +57,23 @@ class BCResNet(nn.Module):
         self.out = nn.Linear(4 * base, n_labels)
 
     def forward(self, frames: Tensor) -> Tensor:
+        x = self._passes(frames) if _in_passes(self, frames) else self._layers(frames)  # (n, 20 τ, 1, 98)
+        x = self.head(x)  # (n, 32 τ, 1, 98)
+        return self.out(F.relu_(self.norm_head(x)).mean((2, 3)))
+
+    def _layers(self, frames: Tensor) -> Tensor:
+        """From the stem to the last convolution along frequency, as torch has them."""
         x = self.stem(frames[:, None])  # (n, 16 τ, 98, 20)
         x = F.relu(_normed(self.norm_stem, x.permute(3, 0, 2, 1).contiguous()))  # (20, n, 98, 16 τ)
         for block in self.blocks:
             x = block(x)  # (20 or 10 or 5, n, 98, 8 τ to 20 τ)
-        x = self.head(self.last(x.permute(1, 3, 0, 2)))  # (n, 32 τ, 1, 98)
-        return self.out(F.relu_(self.norm_head(x)).mean((2, 3)))
+        return self.last(x.permute(1, 3, 0, 2))
+
+    def _passes(self, frames: Tensor) -> Tensor:
+        """The same in few passes over memory, with the same draws."""
+        from kwsbench.networks.bc_resnet_cpu.stack import run
+
+        return run(self, frames).permute(0, 3, 1, 2)
 
 
 class Block(nn.Module):
@@ -96,6 +114,16 @@ class Block(nn.Module):
         y = self.dropout(self.mix(F.silu(self.norm_time(y))))
         x = x + y.squeeze(2).transpose(1, 2)
         return F.relu_(x if self.widen is not None else x + passed)
+
+
+def _in_passes(net: BCResNet, frames: Tensor) -> bool:
+    """Whether ``bc_resnet_cpu`` is for this: it needs numba, and nobody who watches or changes torch's operations."""
+    if frames.device.type != "cpu" or {frames.dtype, net.stem.weight.dtype} != {torch.float32} or frames.requires_grad:
+        return False
+    if torch.is_autocast_enabled("cpu") or torch.compiler.is_compiling() or is_in_torch_dispatch_mode():
+        return False
+    values = frames.shape[0] * frames.shape[1]  # of a channel along time: one has no variance
+    return COMPILES and values > 1 and not torch._C._len_torch_function_stack()
 
 
 def _normed(norm: nn.Module, x: Tensor) -> Tensor:
