@@ -12,7 +12,7 @@ from numba import njit
 from torch import Tensor
 
 from kwsbench.audio import FULL_SCALE
-from kwsbench.networks.inception_cpu.compiled import compiled, in_shares
+from kwsbench.native.compiled import compiled, in_shares
 
 if TYPE_CHECKING:
     from kwsbench.neural.augment import Draws

@@ -10,10 +10,10 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
+from kwsbench.native.vectors import LANES, load, store
 from kwsbench.networks import bc_resnet
 from kwsbench.networks.bc_resnet import BCResNet
 from kwsbench.networks.bc_resnet_cpu import lines, stack
-from kwsbench.networks.inception_cpu.vectors import LANES, load, store
 from kwsbench.neural.int8 import EightBits
 
 

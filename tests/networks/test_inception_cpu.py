@@ -6,7 +6,8 @@ import torch
 from numba import njit
 from torch.nn import functional as F
 
-from kwsbench.networks.inception_cpu import compiled, folding, tiles, vectors
+from kwsbench.native import compiled, vectors
+from kwsbench.networks.inception_cpu import folding, tiles
 
 RNG = np.random.default_rng(0)
 

@@ -22,5 +22,5 @@ From the ground up:
 | ``norms.py`` | small arrays: scales, shifts and gradients of normalisation from sums |
 | ``stack.py`` | stem, blocks and last convolution as one function of torch's |
 
-How passes are compiled and run side by side is ``inception_cpu.compiled``'s matter.
+How passes are compiled and run side by side is ``native.compiled``'s matter.
 """

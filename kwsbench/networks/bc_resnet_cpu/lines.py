@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from kwsbench.networks.inception_cpu.compiled import compiled, inlined, intrinsic
-from kwsbench.networks.inception_cpu.vectors import (
+from kwsbench.native.compiled import compiled, inlined, intrinsic
+from kwsbench.native.vectors import (
     FLOATS,
     LANES,
     VECTORS,

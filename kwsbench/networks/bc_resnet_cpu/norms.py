@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from kwsbench.networks.inception_cpu.compiled import compiled
-from kwsbench.networks.inception_cpu.vectors import LANES
+from kwsbench.native.compiled import compiled
+from kwsbench.native.vectors import LANES
 
 Array = np.ndarray
 

@@ -6,6 +6,8 @@ comes, with a row of ``scratch`` for itself; ``sums`` has a row for each group.
 
 from typing import Any
 
+from kwsbench.native.compiled import compiled, next_turn
+from kwsbench.native.vectors import LANES, load, store
 from kwsbench.networks.bc_resnet_cpu.lines import (
     add_up,
     average_bins,
@@ -23,8 +25,6 @@ from kwsbench.networks.bc_resnet_cpu.lines import (
     whole,
     zero,
 )
-from kwsbench.networks.inception_cpu.compiled import compiled, next_turn
-from kwsbench.networks.inception_cpu.vectors import LANES, load, store
 
 CLIPS = 4  # of a group
 KERNEL = 5  # of the stem and of the last convolution

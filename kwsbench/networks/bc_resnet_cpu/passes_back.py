@@ -6,6 +6,8 @@ channel that are known as soon as the sums of g and of g·z are: ``back``, (3, p
 
 from typing import Any
 
+from kwsbench.native.compiled import compiled, next_turn
+from kwsbench.native.vectors import LANES, fill, load, multiply, multiply_across, store, where
 from kwsbench.networks.bc_resnet_cpu.lines import (
     F32,
     add_to,
@@ -19,8 +21,6 @@ from kwsbench.networks.bc_resnet_cpu.lines import (
     zero,
 )
 from kwsbench.networks.bc_resnet_cpu.passes import CLIPS, REACH, TAPS, fill_in, spread_lines, spread_taps
-from kwsbench.networks.inception_cpu.compiled import compiled, next_turn
-from kwsbench.networks.inception_cpu.vectors import LANES, fill, load, multiply, multiply_across, store, where
 
 
 @compiled

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from kwsbench.native.compiled import in_turns
 from kwsbench.networks.bc_resnet_cpu import passes, passes_back
 from kwsbench.networks.bc_resnet_cpu.lines import dims_of, whole
 from kwsbench.networks.bc_resnet_cpu.norms import Norm, fold, normalisation, tiled
 from kwsbench.networks.bc_resnet_cpu.passes import CLIPS, KERNEL, TAPS
-from kwsbench.networks.inception_cpu.compiled import in_turns
 
 Array = np.ndarray
 Dims = tuple[int, int, int, int, int]

@@ -23,11 +23,11 @@ From the ground up:
 
 | file | answers |
 |---|---|
-| ``compiled.py`` | how are passes compiled, kept and run side by side? |
-| ``vectors.py`` | sixteen numbers at a time; products of small matrices |
 | ``tiles.py`` | steps on a tile: moments, pools, and their way back |
 | ``passes.py``, ``passes_back.py`` | one pass over the signals of a batch |
 | ``folding.py`` | small arrays: what is folded into weights, what comes of sums |
 | ``block.py``, ``block_back.py`` | one block |
 | ``stack.py`` | blocks and max pools as one function of torch's |
+
+How passes are compiled and run side by side, and what vectors are, is ``native``'s matter.
 """

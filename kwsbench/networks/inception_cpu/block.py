@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kwsbench.native.compiled import in_turns
+from kwsbench.native.vectors import LANES, LOWEST
 from kwsbench.networks.inception_cpu import folding, passes
-from kwsbench.networks.inception_cpu.compiled import in_turns
 from kwsbench.networks.inception_cpu.passes import POOLS, REST, WIDTH
-from kwsbench.networks.inception_cpu.vectors import LANES, LOWEST
 
 TILE = 100_000  # numbers of a tile and of what is made of it: they stay in the second-level cache
 LEAST = 64  # rows that are worth a thread

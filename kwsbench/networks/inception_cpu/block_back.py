@@ -2,12 +2,12 @@
 
 import numpy as np
 
+from kwsbench.native.compiled import in_shares, in_turns
+from kwsbench.native.vectors import LANES
 from kwsbench.networks.inception import EPSILON
 from kwsbench.networks.inception_cpu import folding, passes_back
 from kwsbench.networks.inception_cpu.block import Array, Kept, Planes, empty
-from kwsbench.networks.inception_cpu.compiled import in_shares, in_turns
 from kwsbench.networks.inception_cpu.passes import POOLS, REST, WIDTH
-from kwsbench.networks.inception_cpu.vectors import LANES
 
 Gradients = dict[str, Array]  # by the parameter's name
 

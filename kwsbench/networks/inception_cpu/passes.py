@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from kwsbench.native.compiled import compiled, next_turn
+from kwsbench.native.vectors import LANES, fill, largest, load, multiply, store
 from kwsbench.networks.inception import BRANCH_WIDTH
-from kwsbench.networks.inception_cpu.compiled import compiled, next_turn
 from kwsbench.networks.inception_cpu.tiles import average, fetch, maxima, moments, pool_moments
-from kwsbench.networks.inception_cpu.vectors import LANES, fill, largest, load, multiply, store
 
 F32 = np.float32
 WIDTH = BRANCH_WIDTH  # a vector

@@ -8,10 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from kwsbench.networks.inception_cpu.compiled import compiled, next_turn
-from kwsbench.networks.inception_cpu.passes import POOLS, REST, WIDTH, open_rest
-from kwsbench.networks.inception_cpu.tiles import fetch, give_averages, give_maxima, gradient_sums, maxima, spread
-from kwsbench.networks.inception_cpu.vectors import (
+from kwsbench.native.compiled import compiled, next_turn
+from kwsbench.native.vectors import (
     LANES,
     fill,
     largest,
@@ -21,6 +19,8 @@ from kwsbench.networks.inception_cpu.vectors import (
     store,
     where,
 )
+from kwsbench.networks.inception_cpu.passes import POOLS, REST, WIDTH, open_rest
+from kwsbench.networks.inception_cpu.tiles import fetch, give_averages, give_maxima, gradient_sums, maxima, spread
 
 F32 = np.float32
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from kwsbench.networks.inception_cpu.compiled import compiled, inlined
-from kwsbench.networks.inception_cpu.vectors import LANES, LOWEST, fill, largest, load, store, where
+from kwsbench.native.compiled import compiled, inlined
+from kwsbench.native.vectors import LANES, LOWEST, fill, largest, load, store, where
 
 F32 = np.float32
 THIRD, FIFTH = F32(1 / 3), F32(1 / 5)

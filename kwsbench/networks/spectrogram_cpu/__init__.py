@@ -20,5 +20,5 @@ From the ground up:
 | ``passes.py``, ``passes_back.py`` | clips forwards, and backwards |
 | ``stack.py`` | the convolutions as one function of torch's |
 
-How passes are compiled and run side by side is ``inception_cpu.compiled``'s matter.
+How passes are compiled and run side by side is ``native.compiled``'s matter.
 """

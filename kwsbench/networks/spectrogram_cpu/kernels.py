@@ -1,7 +1,7 @@
 """The innermost steps, written down as LLVM's instructions: all numbers of channels are known, sums are in registers.
 
 Arrays are contiguous; a place in them is the number of elements before it, whatever their shape. Eight or sixteen
-channels are a vector, as they come; ``inception_cpu.vectors`` is for channels of any number.
+channels are a vector, as they come; ``native.vectors`` is for channels of any number.
 """
 
 from typing import Any
@@ -10,8 +10,8 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 
-from kwsbench.networks.inception_cpu.compiled import intrinsic
-from kwsbench.networks.inception_cpu.vectors import WIDE
+from kwsbench.native.compiled import intrinsic
+from kwsbench.native.vectors import WIDE
 
 N = types.intp
 WORD = ir.IntType(64)

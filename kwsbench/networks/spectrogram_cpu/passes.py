@@ -7,8 +7,8 @@ Numbers are channels last: a line of a signal of ``w`` places is w · channels o
 
 from typing import Any
 
-from kwsbench.networks.inception_cpu.compiled import compiled, inlined, next_turn
-from kwsbench.networks.inception_cpu.vectors import LANES, WIDE
+from kwsbench.native.compiled import compiled, inlined, next_turn
+from kwsbench.native.vectors import LANES, WIDE
 from kwsbench.networks.spectrogram_cpu.kernels import convolution, drop, pool
 
 A, B, C = 8, 16, 32  # channels

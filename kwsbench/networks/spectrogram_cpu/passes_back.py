@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from kwsbench.networks.inception_cpu.compiled import compiled, next_turn
-from kwsbench.networks.inception_cpu.vectors import LANES
+from kwsbench.native.compiled import compiled, next_turn
+from kwsbench.native.vectors import LANES
 from kwsbench.networks.spectrogram_cpu.kernels import first_back, opened, transposed
 from kwsbench.networks.spectrogram_cpu.passes import SLACK, STEP3, A, B, C, first_lines, halved, move, whole, wide3
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from kwsbench.networks.inception_cpu.compiled import in_turns
+from kwsbench.native.compiled import in_turns
 from kwsbench.networks.spectrogram_cnn import least_bits, random_bits
 from kwsbench.networks.spectrogram_cpu import passes, passes_back
 from kwsbench.networks.spectrogram_cpu.passes import SLACK, A, B, C

@@ -19,7 +19,7 @@ from numba.core import cgutils
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import lower_builtin, models, register_model
 
-from kwsbench.networks.inception_cpu.compiled import compiled, inlined, intrinsic
+from kwsbench.native.compiled import compiled, inlined, intrinsic
 
 LANES = 16
 LOWEST = float(np.finfo(np.float32).min)
