@@ -139,11 +139,15 @@ def test_rows_too_many_for_memory_are_read_from_disk(side, monkeypatch):
     from kwsbench.neural import batches
 
     clips = side(12)
-    resident, _ = Batches(clips, "waveform", "cpu").take(np.array([3, 1]))
+    index = np.array([3, 1])
+    resident, _ = Batches(clips, "waveform", "cpu").take(index)
+    varied, _ = Batches(clips, "waveform", "cpu", Augmentation(speed=0.1)).take(index)
     monkeypatch.setattr(batches, "free_bytes", lambda device: 10)
     streamed = Batches(clips, "waveform", "cpu")
     assert not streamed.rows.resident
-    torch.testing.assert_close(streamed.take(np.array([3, 1]))[0], resident, rtol=0, atol=0)
+    torch.testing.assert_close(streamed.take(index)[0], resident, rtol=0, atol=0)
+    again, _ = Batches(clips, "waveform", "cpu", Augmentation(speed=0.1)).take(index)
+    torch.testing.assert_close(again, varied, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("wrong", [{"shift_ms": -1}, {"noise_share": 1.5}, {"snr_low_db": 40}, {"gain_db": -3}])
