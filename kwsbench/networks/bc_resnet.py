@@ -16,17 +16,16 @@ On a CPU in float32 all from the stem to the last convolution along frequency is
 written here it runs on a GPU, without numba and in other precisions, and is what the passes are tested against.
 """
 
-from importlib.util import find_spec
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
+from kwsbench.native import COMPILES
+
 SUB_BANDS = 5
 DROPPED = 0.1
 STAGES = ((2, 1, 1.0), (2, 2, 1.5), (4, 2, 2.0), (4, 1, 2.5))  # blocks, stride along frequency, share of the base width
-COMPILES = find_spec("numba") is not None
 
 
 class BCResNet(nn.Module):

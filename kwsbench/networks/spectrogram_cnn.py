@@ -9,17 +9,16 @@ On a CPU in float32 the convolutions are computed by ``spectrogram_cpu``, clip b
 run on a GPU, without numba, in other precisions and at other widths, and are what the passes are tested against.
 """
 
-from importlib.util import find_spec
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
+from kwsbench.native import COMPILES
+
 EPSILON, MOMENTUM = 1e-3, 0.01  # torch's momentum is 1 − decay
 DROPPED = 0.2
 LEAST = 26  # frames and dims that leave one value after all convolutions and pools
-COMPILES = find_spec("numba") is not None
 
 
 class SpectrogramCNN(nn.Module):

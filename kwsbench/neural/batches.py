@@ -9,6 +9,7 @@ from torch import Tensor
 from kwsbench.audio import FULL_SCALE
 from kwsbench.errors import UserError
 from kwsbench.labels import UNKNOWN
+from kwsbench.native import COMPILES
 from kwsbench.neural.augment import Augmentation, Augmenter, Draws, as_decoys, masked
 from kwsbench.neural.device import RESIDENT_SHARE, free_bytes
 from kwsbench.silence import SILENCE
@@ -115,7 +116,7 @@ class Batches:
         """Waveforms of an epoch, decoys among them."""
         assert self.augmenter is not None
         settings = self.augmenter.settings
-        if self.device == "cpu":
+        if self.device == "cpu" and COMPILES:
             from kwsbench.neural.varied_cpu import varied_on_cpu
 
             everything = (self.rows.values, self.lengths.numpy(), self.augmenter.bank.numpy())
