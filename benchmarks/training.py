@@ -6,8 +6,9 @@
 
 The peer is a PyTorch ``DataLoader`` around eager layers with default Adam; where clips are varied it varies each in its
 ``Dataset``, in as many worker processes as there are threads. light_cnn's layers are written down anew for the peer; of
-other networks it trains the same module, so that what is compared is all around it. Both see the same clips, batch size
-and threads; turns alternate, and the median turn counts. The clips are noise: speed does not depend on what is said.
+other networks it trains the same module (bc_resnet's as torch's layers, not compiled), so that what is compared is all
+around it. Both see the same clips, batch size and threads; turns alternate, and the median turn counts. The clips are
+noise: speed does not depend on what is said.
 ``data_share`` is the share of our time that goes into making batches, front end and all.
 """
 
@@ -128,6 +129,8 @@ def plain_loop(
     workers = workers if settings.on else 0
     loader = DataLoader(data, batch, shuffle=True, drop_last=True, num_workers=workers, persistent_workers=workers > 0)
     module = (network.build(N_LABELS, network._shape(clips)) if network else plain_network()).train()
+    if hasattr(module, "_layers"):
+        module._passes = module._layers  # torch's layers, not the compiled ones
     optimizer = torch.optim.Adam(module.parameters())
 
     def batches():
