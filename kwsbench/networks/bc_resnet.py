@@ -19,9 +19,8 @@ written here it runs on a GPU, without numba and in other precisions, and is wha
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
-from kwsbench.native import COMPILES
+from kwsbench.native import takes_passes
 
 SUB_BANDS = 5
 DROPPED = 0.1
@@ -116,13 +115,9 @@ class Block(nn.Module):
 
 
 def _in_passes(net: BCResNet, frames: Tensor) -> bool:
-    """Whether ``bc_resnet_cpu`` is for this: it needs numba, and nobody who watches or changes torch's operations."""
-    if frames.device.type != "cpu" or {frames.dtype, net.stem.weight.dtype} != {torch.float32} or frames.requires_grad:
-        return False
-    if torch.is_autocast_enabled("cpu") or torch.compiler.is_compiling() or is_in_torch_dispatch_mode():
-        return False
+    """Whether ``bc_resnet_cpu`` is for this; it knows no gradient of its input."""
     values = frames.shape[0] * frames.shape[1]  # of a channel along time: one has no variance
-    return COMPILES and values > 1 and not torch._C._len_torch_function_stack()
+    return values > 1 and not frames.requires_grad and takes_passes(frames, net.stem.weight)
 
 
 def _normed(norm: nn.Module, x: Tensor) -> Tensor:

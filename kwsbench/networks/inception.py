@@ -13,7 +13,8 @@ written here is what runs on a GPU and in other precisions, and what the passes 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils._python_dispatch import is_in_torch_dispatch_mode
+
+from kwsbench.native import takes_passes
 
 EPSILON = 1e-5
 BRANCH_WIDTH = 16  # channels of the reductions and of each pool branch
@@ -33,12 +34,8 @@ def _conv(channels: int, filters: int, kernel: int) -> nn.Conv2d:
 
 
 def _in_passes(x: Tensor, training: bool) -> bool:
-    """Whether ``inception_cpu`` is for this: not where somebody watches torch's operations, say to count them."""
-    if x.device.type != "cpu" or x.dtype != torch.float32 or torch.is_autocast_enabled("cpu"):
-        return False
-    if torch.compiler.is_compiling() or is_in_torch_dispatch_mode():
-        return False
-    return training or not torch.is_grad_enabled()  # gradients on known statistics are not worth passes of their own
+    """Whether ``inception_cpu`` is for this; gradients on known statistics are not worth passes of their own."""
+    return takes_passes(x) and (training or not torch.is_grad_enabled())
 
 
 def _passes(layers: list[nn.Module], x: Tensor) -> Tensor:

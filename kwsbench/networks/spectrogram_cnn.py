@@ -12,9 +12,8 @@ run on a GPU, without numba, in other precisions and at other widths, and are wh
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
-from kwsbench.native import COMPILES
+from kwsbench.native import takes_passes
 
 EPSILON, MOMENTUM = 1e-3, 0.01  # torch's momentum is 1 − decay
 DROPPED = 0.2
@@ -113,13 +112,9 @@ def least_bits(p: float) -> int:
 
 
 def _in_passes(frames: Tensor, first: nn.Conv2d) -> bool:
-    """Whether ``spectrogram_cpu`` is for this: it needs numba, and nobody who watches or changes torch's operations."""
-    if frames.device.type != "cpu" or {frames.dtype, first.weight.dtype} != {torch.float32} or frames.requires_grad:
-        return False
-    if torch.is_autocast_enabled("cpu") or torch.compiler.is_compiling() or is_in_torch_dispatch_mode():
-        return False
-    known = COMPILES and first.out_channels == 8 and min(frames.shape[1:]) >= LEAST
-    return known and not torch._C._len_torch_function_stack()
+    """Whether ``spectrogram_cpu`` is for this; it knows one width, and no gradient of its input."""
+    known = first.out_channels == 8 and min(frames.shape[1:]) >= LEAST and not frames.requires_grad
+    return known and takes_passes(frames, first.weight)
 
 
 def _left(size: int) -> int:

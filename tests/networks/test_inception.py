@@ -10,6 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from kwsbench.networks import inception
 from kwsbench.networks.inception import Inception1d, WavCeptionNet, through
+from kwsbench.neural.int8 import EightBits
 
 
 class Literal(nn.Module):
@@ -256,3 +257,12 @@ def test_average_pool_ignores_padding():
     block = Inception1d(1, 1).eval()
     y = block(torch.ones(1, 1, 1, 9))[0, -32:, 0]  # the two average pools' channels
     torch.testing.assert_close(y, y[:, 4:5].expand_as(y))
+
+
+def test_in_eight_bits_products_are_seen():
+    """Compiled passes would hide them from who rounds their numbers."""
+    net = WavCeptionNet(4, 512, 5, 0.9).eval()
+    mode = EightBits()
+    with torch.inference_mode(), mode:
+        net(torch.zeros(2, 512))
+    assert sum(numbers for numbers, _ in mode.weights.values()) > 0.9 * sum(p.numel() for p in net.parameters())
