@@ -131,7 +131,7 @@ def test_a_room_that_goes_with_the_word_is_a_leak_and_one_that_goes_with_the_spe
     rng = np.random.default_rng(3)
     word, speaker = spoken(20, ["yes", "no", "up"], rng)
     material = material_of(word, speaker)
-    room = pd.Series(speaker).map({s: 10 * rng.standard_normal() for s in set(speaker)}).to_numpy()
+    room = pd.Series(speaker).map({s: 10 * rng.standard_normal() for s in sorted(set(speaker))}).to_numpy()
     noise = -60 + room + 0.1 * rng.standard_normal(len(word))
     clean = predictable(material, conditions_of(material, noise, rng)).set_index(["what", "by"])
     lead = clean.loc[("word", "the lead-in")]
