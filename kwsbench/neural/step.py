@@ -1,11 +1,13 @@
 """One step of training, and scoring: what a loss is, what an optimizer is, how logits are made."""
 
+from collections.abc import Iterable
 from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from kwsbench.neural.batches import Batches
 from kwsbench.neural.muon import Muon, matrices_of
@@ -126,6 +128,33 @@ def _beta(alpha: float) -> Tensor:
     """One draw of Beta(alpha, alpha) by torch's generator."""
     one, two = torch._standard_gamma(torch.full((2,), alpha, dtype=torch.float64))
     return one / (one + two)
+
+
+@torch.no_grad()
+def settle(module: nn.Module, inputs: Iterable[Tensor]) -> None:
+    """Set the running statistics of batch normalisation to their means over batches, as the weights now make them.
+
+    Averaged weights have no statistics of their own, and those of the weights they are the average of do not fit: with
+    noisy weights of a high learning rate activations are larger. Source: P. Izmailov and others, "Averaging Weights
+    Leads to Wider Optima and Better Generalization", UAI 2018, arXiv 1803.05407, section 3.2.
+
+    Parameters
+    ----------
+    module : is left in the mode it was in; without batch normalisation nothing is computed.
+    inputs : batches of training clips, varied as in training.
+    """
+    norms = [layer for layer in module.modules() if isinstance(layer, _BatchNorm) and layer.track_running_stats]
+    if not norms:
+        return
+    training, momenta = module.training, [layer.momentum for layer in norms]
+    module.train()
+    for i, batch in enumerate(inputs):
+        for layer in norms:
+            layer.momentum = 1 / (i + 1)  # a running mean of all so far
+        module(batch)
+    for layer, momentum in zip(norms, momenta, strict=True):
+        layer.momentum = momentum
+    module.train(training)
 
 
 @torch.inference_mode()

@@ -7,6 +7,7 @@ ranks train together, all of them go through this loop, in step.
 
 import math
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -22,11 +23,12 @@ from kwsbench.neural.batches import Batches
 from kwsbench.neural.device import seeded
 from kwsbench.neural.scalars import Scalars
 from kwsbench.neural.schedule import Schedule
-from kwsbench.neural.step import Goal, make_optimizer, objective, score, step, weights_of
+from kwsbench.neural.step import Goal, make_optimizer, objective, score, settle, step, weights_of
 from kwsbench.progress import Progress, clock, silent
 from kwsbench.seeds import derive_seed
 
 CHECKPOINT_SECONDS = 60.0
+SETTLING_CLIPS = 3200  # that averaged weights hear before a validation
 REPORT_EVERY = 0.01  # share of an epoch between two words of progress
 
 
@@ -201,7 +203,11 @@ class Training:
         if not math.isfinite(state.loss):
             raise FloatingPointError(f"the training loss is not finite at step {state.step}; try a lower learning_rate")
         begun = time.monotonic()
-        judged = self.module if self.averaged is None else self.averaged.module
+        judged = self.module
+        if self.averaged is not None:
+            judged = self.averaged.module
+            torch.manual_seed(derive_seed(self.seed, "settle", self.state.step))  # what dropout drops, on all ranks
+            settle(judged, self._some_batches())
         logits = score(judged, self.validation, self.score_batch)
         targets = self.validation.targets
         row: dict[str, float] = {
@@ -222,6 +228,14 @@ class Training:
         if state.best < 0 or _worth(row) > _worth(state.history[state.best]):
             state.best = len(state.history) - 1
             self.best_weights = {name: tensor.clone() for name, tensor in judged.state_dict().items()}
+
+    def _some_batches(self) -> Iterator[Tensor]:
+        """Inputs of the first batches of the epoch, the same on all ranks."""
+        epoch = (self.state.step - 1) // self.epoch_steps
+        order, size = self._epoch_order(epoch), self.schedule.batch_size
+        for begin in range(0, min(SETTLING_CLIPS, len(order)), size):
+            if len(batch := order[begin : begin + size]) > 1:  # one clip has no variance
+                yield self.clips.take(batch, epoch)[0]
 
     def _gather(self) -> None:
         """Bring the sums of all ranks over from the device."""

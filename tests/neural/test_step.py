@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from kwsbench.neural.batches import Batches
 from kwsbench.neural.schedule import Schedule
-from kwsbench.neural.step import Goal, make_optimizer, objective, score, step, weights_of
+from kwsbench.neural.step import Goal, make_optimizer, objective, score, settle, step, weights_of
 
 
 def test_binary_loss_by_hand():
@@ -146,3 +146,23 @@ def test_a_loss_of_the_modules_own():
     inputs, targets = torch.ones(2, 2), torch.tensor([0, 1])
     loss, logits = step(Goal(module, schedule), make_optimizer(module, schedule), inputs, targets)
     assert loss.item() == pytest.approx(wanted) and logits.shape == (2, 2) and not logits.requires_grad
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_settling_sets_running_statistics_to_their_means_over_batches_and_nothing_else(training):
+    module = nn.Sequential(
+        nn.Linear(3, 4), nn.BatchNorm1d(4, momentum=0.3), nn.BatchNorm1d(4, track_running_stats=False)
+    )
+    batches = torch.randn(5, 8, 3, generator=torch.Generator().manual_seed(0)).unbind()
+    weights = [parameter.detach().clone() for parameter in module.parameters()]
+    module.train(training)
+    settle(module, batches)
+    hidden = [module[0](batch).detach() for batch in batches]
+    torch.testing.assert_close(module[1].running_mean, torch.stack([h.mean(0) for h in hidden]).mean(0))
+    torch.testing.assert_close(module[1].running_var, torch.stack([h.var(0) for h in hidden]).mean(0))
+    assert module.training is training and module[1].momentum == 0.3
+    assert all(torch.equal(a, b) for a, b in zip(weights, module.parameters(), strict=True))
+
+
+def test_settling_a_module_without_statistics_reads_no_batch():
+    settle(nn.Linear(3, 2), iter(lambda: pytest.fail("a batch was made"), None))
