@@ -44,7 +44,9 @@ def train(kind: str) -> tuple[list[dict[str, float]], dict[str, torch.Tensor]]:
     with seeded(1, "cpu"):
         module = TCResNet(3, 8, dropout=0.0) if kind == "norms" else OwnLoss()
     masks = Augmentation(shift_ms=0, noise_share=0, gain_db=0, time_masks=1, time_mask=5)
-    schedule = Schedule(epochs=3, batch_size=10, learning_rate=0.01, optimizer="sgd", clip_norm=5.0, patience=9)
+    schedule = Schedule(
+        epochs=3, batch_size=10, learning_rate=0.01, optimizer="sgd", clip_norm=5.0, ema=0.9, patience=9
+    )
     clips = Batches(Clips(45, 1), "features", "cpu", masks, seed=3), Batches(Clips(30, 2), "features", "cpu")
     history = Training(module, *clips, schedule, seed=5).run().history
     rows = [{name: value for name, value in row.items() if name != "elapsed_s"} for row in history]
