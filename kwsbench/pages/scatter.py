@@ -49,7 +49,7 @@ class Cloud:
 
 
 def scatter_3d(clouds: Sequence[Cloud], titles: Sequence[str], name: str) -> tuple[Markup, list[str]] | None:
-    """Points to turn and zoom, and the scripts for it (plotly's own are 4.8 MB, 1.9 in a page); None where plotly is not installed.
+    """Points to turn and zoom, and the scripts for it (plotly's own are 4.8 MB); None where plotly is not installed.
 
     Parameters
     ----------
