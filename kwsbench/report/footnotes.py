@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from kwsbench.evaluate.bootstrap import DRAWS
 from kwsbench.evaluate.metrics import MIN_CLIPS
 from kwsbench.labels import HEARD_CLIPS
+from kwsbench.report.measures import unseen_words
 from kwsbench.report.rows import Record, by_task, leaky, synthetic
 from kwsbench.silence import SILENCE
 from kwsbench.streaming import CHOSEN_AT
@@ -65,7 +66,7 @@ def _task_notes(records: list[Record]) -> list[str]:
     ]
     notes += [_split_note(folds), _quarantine_note(folds), _duplicates_note(folds)]
     notes += [note for record in folds for note in record["task"]["notes"]]
-    return _once([*notes, _denominator_note(folds), *_rejection_notes(whole)])
+    return _once([*notes, _denominator_note(folds), *_rejection_notes(whole), *_unseen_notes(whole)])
 
 
 def _corpus_note(whole: list[Record], folds: list[Record]) -> str:
@@ -170,6 +171,17 @@ def _rejection_notes(whole: list[Record]) -> list[str]:
     return [
         f"unknown: heard, new: shares of the {heard} unknown test clips of words with at least {HEARD_CLIPS} "
         f"training clips, and of the {new} of other words, that are answered by unknown."
+    ]
+
+
+def _unseen_notes(whole: list[Record]) -> list[str]:
+    """What the accuracy on words never heard is of, where there are any."""
+    unseen = unseen_words(whole)
+    if not unseen:
+        return []
+    return [
+        f"words: seen, unseen: accuracy on the test clips of words heard in training, and on those of "
+        f"{', '.join(unseen)}, which models were only told how to spell."
     ]
 
 

@@ -164,6 +164,24 @@ def rejection(records: list[Record]) -> dict[str, float]:
     }
 
 
+def unseen_words(records: list[Record]) -> tuple[str, ...]:
+    """The labels that a model was only told how to spell: no clip of them was heard before the test."""
+    return tuple(dict.fromkeys(word for record in records for word in _labels(record).get("unseen") or ()))
+
+
+def _labels(record: Record) -> dict[str, Any]:
+    return record.get("settings", {}).get("labels") or {}
+
+
+def vocabulary(clips: pd.DataFrame, unseen: Sequence[str]) -> dict[str, float]:
+    """Accuracy on the labels heard in training, and on those that are ``unseen``; without these nothing."""
+    new = clips["label"].isin(unseen)
+    if not new.any():
+        return {}
+    by_kind = clips["correct"].groupby(np.where(new, "accuracy_unseen", "accuracy_seen")).mean()
+    return {str(kind): float(accuracy) for kind, accuracy in by_kind.items()}
+
+
 def costs(records: list[Record]) -> dict[str, Any]:
     """What training and scoring took, and how large the model is."""
     timings = pd.DataFrame([record["timings"] for record in records])

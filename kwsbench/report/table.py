@@ -20,7 +20,7 @@ FIRST_COLUMNS = (
 COLUMNS = (
     *FIRST_COLUMNS, "setting", "folds", "accuracy_without_silence", "accuracy_sd_seeds", "log_loss",
     "worst_speaker_name", *PHASES[1:], "cpu_s", "gpu_s", "synthetic", "split_fingerprint",
-    "model_bytes", "int8_accuracy", "int8_bytes", "unknown_heard", "unknown_new",
+    "model_bytes", "int8_accuracy", "int8_bytes", "unknown_heard", "unknown_new", "accuracy_seen", "accuracy_unseen",
     "ties", "macro_f1_low", "macro_f1_high", "log_loss_low", "log_loss_high", "ece",
     "temperature", "log_loss_calibrated", "ece_calibrated", "equal_error", "keyword_equal_error", "worst_tenth",
     "error_speakers", "error_seeds", "error_folds", "train_j", "mj_per_clip",
@@ -86,6 +86,12 @@ READING = (
         lambda row: ", ".join(percent(share) for share in (row.unknown_heard, row.unknown_new)),
         goes=8,
         needs="unknown_new",
+    ),
+    Column(
+        "words: seen, unseen",
+        lambda row: ", ".join(percent(share) for share in (row.accuracy_seen, row.accuracy_unseen)),
+        goes=8,
+        needs="accuracy_unseen",
     ),
     Column("worst spk", lambda row: percent(row.worst_speaker), goes=3),
     Column("params", lambda row: amount(row.params), goes=2),

@@ -137,3 +137,9 @@ def test_what_the_shares_of_rejected_clips_are_over(made):
     made.add("two")
     made.records = made.records[1:]
     assert not [note for note in footnotes(made.records) if note.startswith("unknown: heard, new")]
+
+
+def test_which_words_models_were_only_told_how_to_spell(made):
+    made.add("one", settings={"labels": {"unseen": ["no", "up"]}})
+    (note,) = [note for note in footnotes(made.records) if note.startswith("words: seen, unseen")]
+    assert "those of no, up, which" in note

@@ -204,3 +204,18 @@ def test_rejection_of_words_heard_and_new_stands_where_it_was_measured(made):
     assert "unknown: heard, new" in text and "95.0, 27.5" in text
     made.records = made.records[2:]
     assert "unknown: heard" not in markdown("study", build_table(made.records, made.predictions), [])
+
+
+def test_words_that_were_never_heard_stand_apart_where_there_are_any(made):
+    made.add("one", settings={"labels": {"unseen": ["no", "up"]}})
+    made.add("two", settings={"labels": {"unseen": []}})
+    table = build_table(made.records, made.predictions).set_index("model")
+    answers = made.predictions(made.records[0]["cell"])
+    right, new = answers["label"] == answers["predicted"], answers["label"].isin(["no", "up"])
+    wanted = [right[~new].mean(), right[new].mean()]
+    assert table.loc["one", ["accuracy_seen", "accuracy_unseen"]].tolist() == pytest.approx(wanted)
+    assert table.loc["two", ["accuracy_seen", "accuracy_unseen"]].isna().all()
+    text = markdown("study", table.reset_index(), [])
+    assert "words: seen, unseen" in text and f"{100 * wanted[0]:.1f}, {100 * wanted[1]:.1f}" in text
+    made.records = made.records[1:]
+    assert "words: seen" not in markdown("study", build_table(made.records, made.predictions), [])
