@@ -94,7 +94,7 @@ def say_report(
         store.write(file, content)
         written.append(file)
 
-    found = write_report(name, recipe, records, store.predictions, write, store.beside)
+    found = write_report(name, recipe, records, store.predictions, write, store.beside, store.task)
     terminal_report(found, sys.stdout)
     typer.echo(f"\nwritten: {store.folder}/{', '.join(written)}")
     if audio_of is not None:

@@ -205,6 +205,16 @@ class Store:
             text = rows[["clip", "word", "label", "speaker", "side"]].to_csv(index=False)
             self.write(name, gzip.compress(text.encode(), mtime=0))  # the same bytes whenever it is written
 
+    def task(self, fingerprint: str) -> pd.DataFrame:
+        """What ``put_task`` kept."""
+        import pandas as pd
+
+        path = self.folder / "splits" / f"{fingerprint}.csv.gz"
+        try:
+            return pd.read_csv(path, keep_default_na=False)
+        except (OSError, EOFError, ValueError) as e:
+            raise UserError(f"cannot be read: {e}", str(path), "run the recipe again; nothing is fitted twice") from e
+
     def work(self, cell: str) -> Path:
         """Where an unfinished cell keeps its checkpoints; made if absent."""
         folder = self.folder / ".work" / cell

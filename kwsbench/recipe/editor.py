@@ -40,6 +40,7 @@ def json_schema() -> dict[str, Any]:
     definitions["entry"] = {"type": "object", **named, "allOf": branches}
     corpora = {name: json_object(catalogue.corpus(name)) for name in CORPORA}
     name_of_corpus = {"enum": sorted(CORPORA)}
+    members = {"type": "array", "items": {"type": "string"}, "minItems": 1, "uniqueItems": True}
     blocks: dict[str, Any] = {
         "extends": {"type": "string"},
         "corpora": {
@@ -54,6 +55,7 @@ def json_schema() -> dict[str, Any]:
         "models": models,
         **{name: {"anyOf": [{"const": STANDARD}, json_object(one)]} for name, one in catalogue.asked.items()},
         "exclude": {"anyOf": [{"type": "string"}, json_object(catalogue.exclude)]},
+        "fusions": {"type": "object", "additionalProperties": members},
         "limits": json_object(catalogue.limits),
     }
     settings = {**settings_of(Top), "study": Setting("study", str, "")}

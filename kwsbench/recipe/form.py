@@ -9,7 +9,7 @@ from typing import Any
 
 STANDARD = "standard"  # a name for a block of ``ASKED`` without settings
 ASKED = ("robustness", "streaming")  # blocks of what is done after the test; in no key where they are not asked for
-LATER = (*ASKED, "exclude")  # blocks that are the same as nothing where they are empty
+LATER = (*ASKED, "exclude", "fusions")  # blocks that are the same as nothing where they are empty
 Choices = Mapping[str, tuple[Any, ...]]
 _OF_THE_FILE = ("path", "exclude_where")  # fields that say where a recipe was read from
 
@@ -66,6 +66,7 @@ class Recipe:
     robustness : the settings of ``Corruptions`` in full; empty: models are scored on clips as they are alone.
     streaming : the settings of ``Streaming`` in full; empty: models listen to no stream.
     exclude : ``clips`` that are left out, sorted, and the ``sides`` that they leave, see ``Exclude``; empty: none are.
+    fusions : name → the entries that answer together under it, by the mean of their posteriors.
     path : where the recipe was read from. exclude_where : file:line of ``exclude``.
     """
 
@@ -81,6 +82,7 @@ class Recipe:
     robustness: Mapping[str, Any] = field(default_factory=dict)
     streaming: Mapping[str, Any] = field(default_factory=dict)
     exclude: Mapping[str, Any] = field(default_factory=dict)
+    fusions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     path: Path = field(default=Path(), compare=False)
     exclude_where: str = field(default="", compare=False)
 

@@ -117,7 +117,10 @@ def _file_mapping(found: Located) -> Located:
 
 
 def _only(recipe: Recipe, only: str | Sequence[str], entries: Collection[str], problems: list[Problem]) -> Recipe:
-    """Without the other entries; ``entries`` are all that the recipe names, those with mistakes too."""
+    """Without the other entries, and the fusions that have one of them for a member.
+
+    ``entries`` are all that the recipe names, those with mistakes too.
+    """
     text = only if isinstance(only, str) else ",".join(only)
     names = [name.strip() for name in text.split(",") if name.strip()]
     for name in names:
@@ -126,7 +129,9 @@ def _only(recipe: Recipe, only: str | Sequence[str], entries: Collection[str], p
             problems.append(Problem(f"--only {text}", "", what, nearest(name, entries)))
     if not names:
         problems.append(Problem(f"--only {text}", "", f"expected one of {', '.join(entries)}"))
-    return replace(recipe, models={name: entry for name, entry in recipe.models.items() if name in names})
+    fusions = {name: members for name, members in recipe.fusions.items() if set(members) <= set(names)}
+    models = {name: entry for name, entry in recipe.models.items() if name in names}
+    return replace(recipe, models=models, fusions=fusions)
 
 
 class _Resolver:
@@ -162,6 +167,7 @@ class _Resolver:
             keep_models=top["keep_models"],
             **{name: self.asked(items.get(name), name) for name in ASKED},
             exclude=self.exclude(items.get("exclude")),
+            fusions=self.fusions(items.get("fusions"), items.get("models")),
             path=path,
             exclude_where=items["exclude"].where if "exclude" in items else "",
         )
@@ -264,6 +270,28 @@ class _Resolver:
             except UserError as error:
                 self.report(item.where, "exclude", error.what, error.todo)
         return {"clips": clips, "sides": tuple(side for side in SIDES if side in settings["sides"])}
+
+    def fusions(self, found: Located | None, models: Located | None) -> dict[str, tuple[str, ...]]:
+        """Members by name; what they may be are all entries that the recipe names, those with mistakes too."""
+        entries = models.value if models is not None and models.is_mapping else {}
+        fusions: dict[str, tuple[str, ...]] = {}
+        for name, item in mapping_of(found, "fusions", self.problems).items() if found is not None else ():
+            at = f"fusions.{name}"
+            if not _NAME.fullmatch(name):
+                self.report(item.key_where, "fusions", f"{shown(name)}: expected {_NAME_FORM}")
+            if name in entries:
+                self.report(item.key_where, at, "an entry of models has this name", "give the fusion another")
+            members = [one.value for one in item.value] if item.is_list else []
+            if not members:
+                self.report(item.where, at, f"{shown(item)}: expected a list of entries of models")
+            for one in item.value if item.is_list else ():
+                if not isinstance(one.value, str) or one.value not in entries:
+                    what = f"{shown(one)}: no entry of that name; expected one of {', '.join(entries)}"
+                    self.report(one.where, at, what, nearest(str(one.value), entries))
+                elif members.count(one.value) > 1:
+                    self.report(one.where, at, f"{one.value} stands twice", "each member counts once")
+            fusions[name] = tuple(map(str, members))
+        return fusions
 
     def models(self, found: Located | None, where: str) -> dict[str, Entry]:
         entries: dict[str, Entry] = {}

@@ -9,6 +9,7 @@ import numpy as np
 
 from kwsbench.errors import UserError
 from kwsbench.evaluate.pairs import Pair, compare_pairs
+from kwsbench.report.fusion import stored_with_fusions
 from kwsbench.report.rows import Row, gather
 from kwsbench.report.verdict import p_in_words, points
 from kwsbench.store import Store
@@ -137,7 +138,7 @@ def _rows(given: str) -> list[Row]:
     """The rows of a study, or those of a named model: one a task."""
     folder, name = _parted(given)
     store = Store(Path(folder))
-    rows = gather(store.in_order(), store.predictions)
+    rows = gather(*stored_with_fusions(store))
     found = [row for row in rows if row.name == name] if name else rows
     if not found:
         known = ", ".join(dict.fromkeys(row.name for row in rows))

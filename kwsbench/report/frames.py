@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from kwsbench.report.fusion import stored_with_fusions
 from kwsbench.report.rows import TASK, by_task, gather
 from kwsbench.report.table import tabulate
 from kwsbench.report.verdict import pair_table, verdicts
@@ -45,8 +46,9 @@ def load(folder: str | Path) -> Frames:
     UserError : the folder is none of a study.
     """
     store = Store(Path(folder))
-    study, records = store.study(), store.in_order()
-    rows = gather(records, store.predictions)
+    study = store.study()
+    records, predictions = stored_with_fusions(store)
+    rows = gather(records, predictions)
     found = verdicts(rows)
     done = [record for record in records if record["status"] == "ok"]
     served = [
@@ -59,7 +61,7 @@ def load(folder: str | Path) -> Frames:
         tabulate(rows, found),
         pair_table(found),
         _cells(records),
-        _stacked([_named(record, store.predictions(record["cell"])) for record in done]),
+        _stacked([_named(record, predictions(record["cell"])) for record in done]),
         _stacked(served),
         _stacked([_named(record, pd.DataFrame(record["fit"]["history"])) for record in done]),
         records,

@@ -8,6 +8,7 @@ import pandas as pd
 from kwsbench.report.cleaned import cleaned_table, excluded_from_test
 from kwsbench.report.detection import detection_table
 from kwsbench.report.findings import Findings, findings
+from kwsbench.report.fusion import TaskRows, with_fusions
 from kwsbench.report.hardest import hardest_table
 from kwsbench.report.leak import price_table
 from kwsbench.report.learning_curve import curve_table
@@ -27,6 +28,7 @@ def write_report(
     predictions: Predictions,
     write: Callable[[str, str], None],
     beside: Beside | None = None,
+    task: TaskRows | None = None,
 ) -> Findings:
     """Write the tables (CSV, Markdown, LaTeX) and the page; returns what they say.
 
@@ -37,7 +39,9 @@ def write_report(
     records : one a cell, in the recipe's order.
     predictions : cell → its table of predictions. beside : cell, kind → what else is kept of it, if anything is.
     write : file name, content → a whole file of the study, or nothing of it.
+    task : fingerprint of a task → who is on which side of it; without it fusions say nothing of words heard and new.
     """
+    records, predictions = with_fusions(records, predictions, resolved_recipe.get("fusions", {}), task)
     found = findings(records, predictions, beside, excluded_from_test(resolved_recipe))
     for name, table in _tables(found):
         write(name, table.to_csv(index=False))

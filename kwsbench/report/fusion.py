@@ -1,0 +1,121 @@
+"""Fusions of a recipe → records and predictions as if they had been cells: made of stored answers, nothing is fitted.
+
+A fusion answers by the mean of the posteriors of all fits of its members (all seeds, all settings), see
+``evaluate.fusion``; it costs what all of them cost together.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from kwsbench.evaluate import rejection, score_cell
+from kwsbench.evaluate.fusion import fuse
+from kwsbench.labels import UNKNOWN
+from kwsbench.report.rows import Predictions, Record, by_task
+from kwsbench.store import Store
+from kwsbench.wording import plural
+
+FUSION = "fusion"
+TaskRows = Callable[[str], pd.DataFrame]
+"""Fingerprint of a task → who is on which side of it, see ``Store.task``."""
+
+
+def with_fusions(
+    records: Sequence[Record], predictions: Predictions, fusions: Mapping[str, Sequence[str]], task: TaskRows | None
+) -> tuple[list[Record], Predictions]:
+    """Records and predictions of cells, and after them those of fusions, one a fold.
+
+    Parameters
+    ----------
+    records : one a cell, in the recipe's order.
+    predictions : cell → its table of predictions.
+    fusions : name → the entries that are its members.
+    task : without it nothing is said of unknown words heard and new.
+    """
+    made: dict[str, Record] = {}
+    tables: dict[str, pd.DataFrame] = {}
+    for group in by_task(records).values() if fusions else ():
+        for fold in dict.fromkeys(record["parts"]["fold"] for record in group):
+            here = [record for record in group if record["parts"]["fold"] == fold]
+            for name, members in fusions.items():
+                fits = [record for record in here if record["parts"]["entry"] in members]
+                record = _begun(here[0], name)
+                lacking = _lacking(fits, members)
+                if lacking:
+                    made[record["cell"]] = record | {"status": "failed", "reason": lacking}
+                    continue
+                found = tables[record["cell"]] = _fused(fits, predictions)
+                made[record["cell"]] = record | _outcome(fits, found, task)
+
+    def answers(cell: str) -> pd.DataFrame:
+        return tables[cell] if cell in tables else predictions(cell)
+
+    return [*records, *made.values()], answers
+
+
+def stored_with_fusions(store: Store) -> tuple[list[Record], Predictions]:
+    """The same of a stored study."""
+    fusions = store.study()["recipe"].get("fusions", {})
+    return with_fusions(store.in_order(), store.predictions, fusions, store.task)
+
+
+def _begun(like: Record, name: str) -> Record:
+    """What is known of a fusion before its members are looked at, on the task of another record."""
+    told = ("corpus", "split", "fold", "labels")
+    parts = {part: like["parts"][part] for part in told} | {"entry": name, "model": FUSION, "setting": "", "seed": 0}
+    named = "-".join(str(parts[part]) for part in (*told, "entry"))
+    settings = {part: like["settings"][part] for part in ("labels", "split") if part in like.get("settings", {})}
+    return {"cell": f"{FUSION}:{named}", "key": "", "parts": parts, "settings": settings, "status": "ok", "reason": ""}
+
+
+def _lacking(fits: Sequence[Record], members: Sequence[str]) -> str:
+    """Why a fusion cannot be made; empty where it can."""
+    absent = [name for name in members if name not in {record["parts"]["entry"] for record in fits}]
+    failed = [record["parts"]["entry"] for record in fits if record["status"] != "ok"]
+    names = list(dict.fromkeys([*absent, *failed]))
+    return f"{', '.join(names)}, of which it is made, has no whole result" if names else ""
+
+
+def _fused(fits: Sequence[Record], predictions: Predictions) -> pd.DataFrame:
+    """A fit without a temperature, which had no validation clips, counts at 1."""
+    temperatures = [float(record.get("temperature") or 1.0) for record in fits]
+    return fuse([predictions(record["cell"]) for record in fits], temperatures, fits[0]["label_names"])
+
+
+def _outcome(fits: Sequence[Record], table: pd.DataFrame, task: TaskRows | None) -> Record:
+    """What a cell's record says of its result, of a fusion: of the task what its members say, costs added up."""
+    first = fits[0]
+    same = ("label_names", "corpus_notes", "licence", "split_fingerprint", "quarantined", "n_duplicates", "synthetic")
+    phases = {phase for record in fits for phase in record["timings"]}
+    names = dict.fromkeys(record["parts"]["entry"] for record in fits)
+    note = f"the mean of the posteriors of {plural(len(fits), 'fit')} of {', '.join(names)}; costs are their sums"
+    found: dict[str, Any] = {
+        **{key: first[key] for key in same if key in first},
+        "task": {**first["task"], "n_train": max(record["task"]["n_train"] for record in fits)},
+        "fit": {"history": [], "best": -1, "notes": [note], "earlier_s": 0.0},
+        "metrics": score_cell(table, first["label_names"]),
+        "timings": {phase: sum(record["timings"].get(phase, 0.0) for record in fits) for phase in sorted(phases)},
+        "cost": {key: sum(record["cost"][key] for record in fits) for key in first["cost"]},
+        "peak_mb": max(record["peak_mb"] for record in fits),
+        **{key: sum(record[key] for record in fits) for key in ("ms_per_clip", "cpu_s", "gpu_s")},
+    }
+    if counted := _rejection(fits, table, task):
+        found["rejection"] = counted
+    return found
+
+
+def _rejection(fits: Sequence[Record], table: pd.DataFrame, task: TaskRows | None) -> dict[str, int]:
+    """As in a cell; a word is heard where any member has heard it."""
+    fingerprints = {record["parts"].get("task_fingerprint") for record in fits}
+    unknown = (table["label"] == UNKNOWN).to_numpy()
+    if task is None or None in fingerprints or not unknown.any():
+        return {}
+    sides = [task(str(fingerprint)) for fingerprint in fingerprints]
+    heard = [rows.loc[rows["side"] == "train", "word"].value_counts() for rows in sides]
+    trained = pd.concat(heard).groupby(level=0).max().to_dict()
+    tested = sides[0][sides[0]["side"] == "test"].set_index("clip")["word"]
+    words = tested.reindex(table.loc[unknown, "clip"]).to_numpy(dtype=object)
+    right = (table["predicted"] == UNKNOWN).to_numpy()[unknown]
+    return rejection(np.asarray(right), words, trained)

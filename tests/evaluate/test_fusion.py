@@ -1,0 +1,63 @@
+"""Several recognisers as one: the mean of posteriors, at each one's temperature, clip by clip."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from kwsbench.evaluate.fusion import fuse
+
+LABELS = ("yes", "no", "up")
+
+
+def answers(scores, clips=None):
+    scores = np.asarray(scores, float)
+    clips = clips or [f"{i}.wav" for i in range(len(scores))]
+    frame = {"clip": clips, "speaker": "s", "label": "yes", "predicted": np.array(LABELS)[scores.argmax(1)]}
+    return pd.DataFrame(frame).join(pd.DataFrame(scores.astype(np.float32), columns=list(LABELS)))
+
+
+def softmax(scores):
+    e = np.exp(np.asarray(scores) - np.max(scores, axis=1, keepdims=True))
+    return e / e.sum(1, keepdims=True)
+
+
+def test_it_is_the_mean_of_posteriors_each_at_its_own_temperature():
+    rng = np.random.default_rng(3)
+    one, two = rng.normal(size=(2, 50, 3)) * 4
+    found = fuse([answers(one), answers(two)], [2.0, 0.5], LABELS)
+    mean = (softmax(one / 2) + softmax(two / 0.5)) / 2
+    np.testing.assert_allclose(np.exp(found[list(LABELS)].to_numpy()), mean, rtol=1e-5)
+    assert found[list(LABELS)].dtypes.eq(np.float32).all()
+    assert (found["predicted"] == np.array(LABELS)[mean.argmax(1)]).all()
+    assert list(found.columns[:4]) == ["clip", "speaker", "label", "predicted"]
+
+
+def test_alone_a_member_keeps_its_answers_at_any_temperature():
+    table = answers(np.random.default_rng(4).normal(size=(40, 3)))
+    assert fuse([table], [7.0], LABELS)["predicted"].equals(table["predicted"])
+
+
+def test_one_that_is_far_too_sure_is_not_the_only_one_heard():
+    """Log likelihoods of whole clips differ by hundreds; at their temperature two doubters outvote them."""
+    sure, doubter = answers([[0.0, 200.0, 0.0]]), answers([[1.0, 0.0, 0.0]])
+    assert fuse([sure, doubter, doubter], [1.0, 1.0, 1.0], LABELS)["predicted"].tolist() == ["no"]
+    assert fuse([sure, doubter, doubter], [400.0, 1.0, 1.0], LABELS)["predicted"].tolist() == ["yes"]
+
+
+def test_clips_are_matched_by_name():
+    one = answers([[3.0, 0, 0], [0, 3.0, 0]], ["a", "b"])
+    two = answers([[0, 3.0, 0], [3.0, 0, 0]], ["b", "a"])
+    found = fuse([one, two], [1.0, 1.0], LABELS)
+    assert found["clip"].tolist() == ["a", "b"] and found["predicted"].tolist() == ["yes", "no"]
+
+
+@pytest.mark.parametrize("clips", [["a"], ["a", "c"], ["a", "b", "c"]])
+def test_other_clips_are_refused(clips):
+    one, two = answers(np.eye(3)[:2], ["a", "b"]), answers(np.eye(3)[: len(clips)], clips)
+    with pytest.raises(ValueError, match="different clips"):
+        fuse([one, two], [1.0, 1.0], LABELS)
+
+
+def test_nobody_cannot_be_fused():
+    with pytest.raises(ValueError, match="0 members"):
+        fuse([], [], LABELS)
