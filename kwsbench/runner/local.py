@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from kwsbench.errors import UserError
 from kwsbench.models import MODELS, model_class
+from kwsbench.neural import SETTING_VERSIONS
 from kwsbench.progress import TerminalProgress
 from kwsbench.recipe.form import ASKED
 from kwsbench.runner.children import Child, start_child
@@ -52,6 +53,7 @@ def versions_of(cell: Cell) -> dict[str, int | str]:
     """
     rooms = [*ROOMS, *(room for block, own in ASKED_ROOMS.items() if getattr(cell, block) for room in own)]
     found = {room: getattr(importlib.import_module(f"kwsbench.{room}"), "VERSION", 1) for room in rooms}
+    found |= {name: version for name, version in SETTING_VERSIONS.items() if cell.settings.get(name)}
     own = importlib.import_module(model_class(cell.model).__module__)
     version = getattr(own, "VERSION", 1 if cell.model in MODELS else None)
     return found | {"model": fingerprint(Path(own.__file__ or "").read_text()) if version is None else version}
