@@ -1,5 +1,6 @@
 """Small drawings in inline SVG: intervals, accuracy against cost, learning curves. The page's style has the colours."""
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,6 +10,10 @@ from kwsbench.pages.markup import Markup, tag
 from kwsbench.wording import amount, measure, percent, with_interval
 
 COLOURS = 8  # classes c0 to c7 of the page's style
+_DOT = 5.5  # radius of a point in a chart
+_EASY = 10  # points that have room for their names; more make a chart higher
+_LETTER = 8.2  # width of a letter of a name
+_PLACES = (-6, 4, 14, -19, 27, -32, 40)  # of names, in pixels below the middle of their points, the nearest first
 STROKES = ("", " dashed", " long")  # when all colours are taken they come again, dotted, then dashed
 
 
@@ -132,7 +137,7 @@ def interval_bar(axis: Axis, accuracy: float, low: float, high: float, colour: i
 
 
 def cost_chart(points: Sequence[Point], x_title: str, word: Callable[[float], str]) -> Markup:
-    """Accuracy against cost on a logarithmic axis, every point named beside it; ``word`` writes a cost."""
+    """Accuracy against cost on a logarithmic axis, points named where there is room; ``word`` writes a cost."""
 
     def marks(x: Axis, y: Axis) -> list[Markup]:
         labels = _labels(points, x, y)
@@ -167,7 +172,7 @@ def _chart(
     marks: Callable[[Axis, Axis], list[Markup]],
 ) -> Markup:  # fmt: skip
     """The frame of accuracies against costs; ``named`` tells the numbers, ``marks`` draws them on the axes."""
-    width, height = 560, 320
+    width, height = 560, 320 + 8 * max(len(points) - _EASY, 0)
     limits = [v for p in points for v in (p.accuracy, p.low, p.high) if math.isfinite(v)]
     pad = max(0.06 * (max(limits) - min(limits)), 0.005)
     y = Axis(max(min(limits) - pad, 0), min(max(limits) + pad, 1), height - 46, 14)
@@ -206,26 +211,35 @@ def powers(low: float, high: float) -> list[float]:
     return inside
 
 
-def _labels(points: Sequence[Point], x: Axis, y: Axis) -> list[tuple[float, float, str]]:
-    """Where each name stands (x, y, anchor): beside its point, moved down while it would cover another name."""
-    placed: list[tuple[float, float, float]] = []
-    found: dict[int, tuple[float, float, str]] = {}
+def _labels(points: Sequence[Point], x: Axis, y: Axis) -> list[tuple[float, float, str] | None]:
+    """Where each name stands (x, y, anchor): the nearest place by its point that covers neither a dot nor a name.
+
+    None where all places are taken; the best are named first.
+    """
+    at = [(x.at(p.cost), y.at(p.accuracy)) for p in points]
+    taken = [(px - _DOT, py - _DOT, px + _DOT, py + _DOT) for px, py in at]
+    found: list[tuple[float, float, str] | None] = [None] * len(points)
     for i in sorted(range(len(points)), key=lambda i: -points[i].accuracy):
-        px, py, length = x.at(points[i].cost), y.at(points[i].accuracy), 7.2 * len(points[i].name)
-        right = px + 12 + length < x.stop
-        left_end, baseline = (px + 10 if right else px - 10 - length), py - 6
-        while any(
-            abs(baseline - other) < 15 and start < left_end + length and left_end < stop
-            for start, stop, other in placed
-        ):
-            baseline += 4
-        baseline = min(baseline, y.start - 4)
-        placed.append((left_end, left_end + length, baseline))
-        found[i] = (px + 10 if right else px - 10, baseline, "start" if right else "end")
-    return [found[i] for i in range(len(points))]
+        (px, py), length = at[i], _LETTER * len(points[i].name)
+        for down, anchor in itertools.product(_PLACES, ("start", "end")):
+            begin = px + 10 if anchor == "start" else px - 10 - length
+            box = (begin, py + down - 10, begin + length, py + down + 3)
+            inside = x.start <= box[0] and box[2] <= x.stop + 8 and y.stop - 8 <= box[1] and box[3] <= y.start
+            if inside and not any(_overlap(box, other) for k, other in enumerate(taken) if k != i):
+                taken.append(box)
+                found[i] = (begin if anchor == "start" else px - 10, py + down, anchor)
+                break
+    return found
 
 
-def _name_at(point: Point, label: tuple[float, float, str]) -> Markup:
+def _overlap(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
+    """Whether two boxes (left, top, right, bottom) have something in common."""
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
+def _name_at(point: Point, label: tuple[float, float, str] | None) -> Markup | None:
+    if label is None:
+        return None
     return tag("text", point.name, x=label[0], y=label[1], text_anchor=label[2], class_="name")
 
 
@@ -236,7 +250,7 @@ def _cost_point(point: Point, x: Axis, y: Axis, word: Callable[[float], str], na
     line = None
     if math.isfinite(point.low):
         line = tag("line", x1=px, x2=px, y1=y.at(point.low), y2=y.at(point.high), class_="error")
-    dot = tag("circle", cx=px, cy=py, r=5.5, class_="dot")
+    dot = tag("circle", cx=px, cy=py, r=_DOT, class_="dot")
     return tag("g", told, line, dot, name, class_=f"c{point.colour % COLOURS}")
 
 

@@ -1,8 +1,10 @@
 """Drawings: where things stand in them."""
 
+import itertools
 import math
 import re
 
+import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -72,12 +74,32 @@ def test_a_whisker_spans_its_interval():
     assert bar.count("<rect") == 2 and interval_bar(axis, 0.5, math.nan, math.nan, 3).count("<rect") == 1
 
 
-def test_costs_have_a_point_and_a_name_each_and_names_do_not_cover_each_other():
-    points = [Point(f"model {i}", i, 1e6, 0.8 + 0.001 * i, 0.7, 0.9) for i in range(6)]
-    chart = cost_chart([*points, Point("cheap", 6, 1e3, 0.5, math.nan, math.nan)], "work", amount)
-    assert chart.count("<circle") == 7 and chart.count('class="error"') == 6
-    heights = sorted(float(y) for y in re.findall(r'y="([\d.]+)" text-anchor="end" class="name"', chart))
-    assert len(heights) == 6 and min(b - a for a, b in zip(heights, heights[1:], strict=False)) >= 14.9
+def names_of(chart):
+    """Left, top, right, bottom of each name in a chart, letters taken as 8 × 13 pixels."""
+    found = re.findall(r'<text x="([\d.]+)" y="([\d.]+)" text-anchor="(start|end)" class="name">([^<]*)', chart)
+    for x, y, anchor, name in found:
+        left = float(x) - (8 * len(name) if anchor == "end" else 0)
+        yield left, float(y) - 10, left + 8 * len(name), float(y) + 3
+
+
+def cover(one, other):
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.002, 0.02, 0.2])
+@pytest.mark.parametrize("n", [2, 7, 25])
+def test_names_in_a_chart_of_costs_cover_neither_each_other_nor_a_point(n, spread):
+    rng = np.random.default_rng(n)
+    points = [Point(f"model_{i}", i, 10 ** (4 + 10 * spread * c), 0.8 + spread * (a - 0.5), 0.7, 0.9)
+              for i, (c, a) in enumerate(rng.random((n, 2)))]  # fmt: skip
+    chart = cost_chart(points, "work", amount)
+    assert chart.count("<circle") == n and chart.count('class="error"') == n
+    names = list(names_of(chart))
+    assert not any(cover(a, b) for a, b in itertools.combinations(names, 2))
+    at = [(float(x), float(y)) for x, y in re.findall(r'<circle cx="([\d.]+)" cy="([\d.]+)"', chart)]
+    assert not any(cover(name, (x - 5, y - 5, x + 5, y + 5)) for name in names for x, y in at)
+    assert len(names) >= (n if n == 2 or (n == 7 and spread) else 7)
+    assert all(f">model_{i}: " in chart for i in range(n))  # under the pointer all are named
 
 
 def test_a_line_joins_its_points_and_every_point_has_its_whisker_beside_those_of_others():
