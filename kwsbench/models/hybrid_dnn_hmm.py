@@ -8,7 +8,7 @@ chains are kept (Bourlard and Morgan, Connectionist speech recognition, 1994). S
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -44,6 +44,7 @@ class HybridDnnHmm:
     every : an epoch learns from every so many frames, the next epoch from their neighbours: they say nearly the same.
     epochs, batch_size, learning_rate : of one_cycle and adamw, in frames. The epoch that is kept is the last of those
         with the most validation clips right. The papers': sgd with momentum on batches of 256.
+    precision : of the network's activations and gradients in training, as for other networks; it scores in float32.
     """
 
     frontend: ClassVar[Mapping[str, object]] = WordHMM.frontend
@@ -69,6 +70,7 @@ class HybridDnnHmm:
         epochs: int = 12,
         batch_size: int = 1024,
         learning_rate: float = 2e-3,
+        precision: Literal["float32", "bfloat16"] = "float32",
     ) -> None:
         self.states, self.mixtures, self.silence_states = states, mixtures, silence_states
         self.unknown_mixtures, self.edge_states, self.n_iter = unknown_mixtures, edge_states, n_iter
@@ -76,6 +78,7 @@ class HybridDnnHmm:
         self.prior_scale = prior_scale
         self.splice, self.layers, self.width, self.dropout = splice, layers, width, dropout
         self.every, self.epochs, self.batch_size, self.learning_rate = every, epochs, batch_size, learning_rate
+        self.precision: Literal["float32", "bfloat16"] = precision
         check_least(self, prior_scale=0, splice=0, layers=0, width=1, dropout=0, every=1)
         if dropout >= 1:
             raise UserError(f"dropout is {dropout}", todo="it has to be below 1")
@@ -230,7 +233,8 @@ class HybridDnnHmm:
         return WordHMM(**own)
 
     def _schedule(self) -> Schedule:
-        return Schedule(epochs=self.epochs, batch_size=self.batch_size, learning_rate=self.learning_rate)
+        names = ("epochs", "batch_size", "learning_rate", "precision")
+        return Schedule(**{name: getattr(self, name) for name in names})
 
     def _network(self) -> "FramesDNN":
         from kwsbench.networks.frames_dnn import FramesDNN

@@ -33,8 +33,9 @@ def test_posteriors_over_shares_are_the_densities_that_they_are_of(toy_clips):
     np.testing.assert_allclose(found - found[:, :1], wanted - wanted[:, :1], rtol=1e-4, atol=1e-3)
 
 
-def test_it_learns_its_toy_words_and_keeps_the_best_epoch(toy_clips):
-    model, log, test = fitted(toy_clips, epochs=8, learning_rate=1e-2)
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_it_learns_its_toy_words_and_keeps_the_best_epoch(toy_clips, precision):
+    model, log, test = fitted(toy_clips, epochs=8, learning_rate=1e-2, precision=precision)
     assert (model.scores(test).argmax(1) == test.targets).mean() > 0.9
     accuracies = [row["validation_accuracy"] for row in log.history]
     assert len(accuracies) == 8 and accuracies[log.best] == max(accuracies)
