@@ -167,6 +167,13 @@ def test_a_whole_training_side_has_the_key_from_before_it_could_be_cut(base):
         assert changed.key("t", "r", {}) != cell.key("t", "r", {}) and changed.parts["split"][name] == value
 
 
+def test_a_network_without_filters_has_the_key_from_before_there_were_any(base):
+    cell = replace(base.cells[0], settings={"width": 2})
+    without = replace(cell, settings={"width": 2, "filter_db": 0.0})
+    assert without.id == cell.id and without.key("t", "r", {}) == cell.key("t", "r", {})
+    assert replace(cell, settings={"width": 2, "filter_db": 6.0}).key("t", "r", {}) != cell.key("t", "r", {})
+
+
 def test_a_cell_survives_json(base):
     for cell in base.cells:
         again = Cell(**json.loads(json.dumps(asdict(cell))))

@@ -1,4 +1,4 @@
-"""Training clips as they might also have been: faster, shifted in time, with noise behind them, louder or softer.
+"""Training clips as they might also have been: faster, shifted, in noise, by another microphone, louder or softer.
 
 Frames may have stretches of time and bands of frequency masked (Park et al., SpecAugment, arXiv 1904.08779), and clips
 of words may become decoys, which are no longer a word.
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 COLOR_SECONDS = 30  # of each coloured noise that stretches are cut from
 COLOR_RMS = 3000.0  # of int16; any level will do, for the mix is set by the ratio
+FEWEST_BANDS, MOST_BANDS = 3, 6  # of a filter, as in FilterAugment
+CURVE_POINTS = 33  # that a filter's curve is kept at, from 0 Hz to half the rate, evenly in mel
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,9 @@ class Augmentation:
     snr_low_db, snr_high_db : range the ratio of clip to noise is drawn from, evenly in decibels.
     gain_db : a clip becomes up to so many decibels louder or softer.
     speed : a clip plays up to this share faster or slower, its middle in its place; 0.1: 0.9 to 1.1 times.
+    filter_db : a clip sounds as by another microphone: three to six bands of frequencies meet at gains of up to so many
+        decibels either way, in mel and decibels in a line from one to the next (Nam et al., FilterAugment, arXiv
+        2110.03282, of the linear kind; its bands are at least 6 mel filters wide, these of any width).
     time_masks, time_mask : so many stretches of up to so many frames have the clip's mean put in their place.
     band_masks, band_mask : the same for neighbouring dims. Masks are for frames, not for waveforms.
     decoy_share : share of clips of words that become ``unknown``: about half of them reversed, the others joined to the
@@ -48,6 +53,7 @@ class Augmentation:
     snr_high_db: float = 30.0
     gain_db: float = 6.0
     speed: float = 0.0
+    filter_db: float = 0.0
     time_masks: int = 0
     time_mask: int = 25
     band_masks: int = 0
@@ -61,6 +67,7 @@ class Augmentation:
             "snr_high_db": self.snr_high_db < self.snr_low_db,
             "gain_db": self.gain_db < 0,
             "speed": not 0 <= self.speed < 1,
+            "filter_db": self.filter_db < 0,
             "time_masks": self.time_masks < 0,
             "time_mask": self.time_mask < 0,
             "band_masks": self.band_masks < 0,
@@ -82,7 +89,9 @@ class Augmentation:
     @property
     def changes_waves(self) -> bool:
         """Whether waveforms are, so that frames have to be computed anew."""
-        return bool(self.shift_ms or self.noise_share or self.gain_db or self.speed or self.decoy_share)
+        return bool(
+            self.shift_ms or self.noise_share or self.gain_db or self.speed or self.filter_db or self.decoy_share
+        )
 
 
 @dataclass(frozen=True)
@@ -95,6 +104,7 @@ class Draws:
     snr_db, gain_db, rate : float32. decoy : int64, 0 for none, 1 for a clip that is reversed, 2 for one that goes on as
     another; partner : int64, that other clip.
     masks : float32 (n, masks, 2) from 0 to 1: where masks of time, then those of bands, begin, and how wide they are.
+    curves : float32 (n, CURVE_POINTS) decibels of each clip's filter; (n, 0) without filters.
     """
 
     shift: np.ndarray
@@ -106,6 +116,7 @@ class Draws:
     decoy: np.ndarray
     partner: np.ndarray
     masks: np.ndarray
+    curves: np.ndarray
 
 
 class Augmenter:
@@ -137,6 +148,7 @@ class Augmenter:
         self.words = np.zeros(n, bool) if words is None else words
         self.targets = np.zeros(n, np.int64) if targets is None else targets
         self.settings, self.n, self.n_samples, self.seed = settings, n, n_samples, seed
+        self.rate = rate
         self.reach = round(settings.shift_ms * rate / 1000)
         colored = [_color_track(color, max(COLOR_SECONDS * rate, n_samples), seed) for color in COLORS]
         sources = [_at_least(x, n_samples) for x in recordings if np.any(x)] if settings.noise_share else []
@@ -168,7 +180,8 @@ class Augmenter:
         decoy[(decoy == 2) & ((self.targets[partner] == self.targets) | ~self.words[partner])] = 1
         rate = rng.uniform(1 - settings.speed, 1 + settings.speed, n).astype(np.float32)
         masks = rng.random((n, settings.time_masks + settings.band_masks, 2), np.float32)
-        return Draws(shift, mixed, start, snr_db, gain_db, rate, decoy, partner, masks)
+        curves = _curves(rng, n, settings.filter_db) if settings.filter_db else np.empty((n, 0), np.float32)
+        return Draws(shift, mixed, start, snr_db, gain_db, rate, decoy, partner, masks, curves)
 
     def apply(self, waves: "Tensor", lengths: "Tensor", draws: Draws, index: np.ndarray) -> "Tensor":
         """A varied batch, float32 (b, samples) in [-1, 1].
@@ -195,6 +208,14 @@ class Augmenter:
         gain = torch.from_numpy(10 ** (draws.gain_db[index] / 20)).to(waves.device)
         return (waves * gain[:, None]).clamp_(-1, 1)
 
+    def color(self, waves: "Tensor", draws: Draws, index: np.ndarray) -> "Tensor":
+        """The batch as each clip's own microphone hears it; the last of all that happens to waveforms."""
+        import torch
+
+        if not self.settings.filter_db:
+            return waves
+        return filtered(waves, torch.from_numpy(draws.curves[index]).to(waves.device), self.rate)
+
 
 def shifted(waves: "Tensor", shift: "Tensor", reach: int) -> "Tensor":
     """Each row moved right by its own number of samples (at most ``reach`` either way), zeros moving in."""
@@ -218,6 +239,18 @@ def played(waves: "Tensor", rate: "Tensor") -> "Tensor":
     place = left.long().clamp(-1, n - 1) + 1
     here, after = inside.gather(1, place), inside.gather(1, (place + 1).clamp(max=n + 1))
     return torch.lerp(here, after, (at - left)) * ((at > -1) & (at < n))
+
+
+def filtered(waves: "Tensor", curves: "Tensor", rate: int) -> "Tensor":
+    """Each row through its own filter without delay: decibels (b, CURVE_POINTS), evenly in mel from 0 to rate / 2."""
+    import torch
+
+    n = waves.shape[1]
+    mels = torch.log1p(torch.arange(n // 2 + 1, device=waves.device) * (rate / n / 700.0))
+    place = mels * ((CURVE_POINTS - 1) / np.log1p(rate / 2 / 700.0))
+    left = place.long().clamp(max=CURVE_POINTS - 2)
+    decibels = torch.lerp(curves[:, left], curves[:, left + 1], place - left)
+    return torch.fft.irfft(torch.fft.rfft(waves) * torch.exp(decibels * (np.log(10) / 20)), n).clamp_(-1, 1)
 
 
 def as_decoys(waves: "Tensor", others: "Tensor", decoy: "Tensor") -> "Tensor":
@@ -252,6 +285,20 @@ def with_noise(waves: "Tensor", noise: "Tensor", snr_db: "Tensor", lengths: "Ten
     noise_power = noise.square().mean(1).clamp(min=1e-12)
     scale = (clip_power / noise_power).sqrt() * 10 ** (-snr_db / 20)
     return waves + scale[:, None] * noise
+
+
+def _curves(rng: np.random.Generator, n: int, filter_db: float) -> np.ndarray:
+    """float32 (n, CURVE_POINTS): a line through gains drawn at both ends and at the edges of bands, for each clip."""
+    n_bands = rng.integers(FEWEST_BANDS, MOST_BANDS + 1, n)
+    gains = rng.uniform(-filter_db, filter_db, (n, MOST_BANDS + 1))
+    edges = rng.random((n, MOST_BANDS - 1))
+    edges[np.arange(1, MOST_BANDS) >= n_bands[:, None]] = 1.0  # of bands that this clip has not
+    places = np.column_stack([np.zeros(n), np.sort(edges, axis=1), np.ones(n)])
+    points = np.linspace(0, 1, CURVE_POINTS)
+    curves = np.empty((n, CURVE_POINTS), np.float32)
+    for curve, at, gain, bands in zip(curves, places, gains, n_bands, strict=True):
+        curve[:] = np.interp(points, at[: bands + 1], gain[: bands + 1])
+    return curves
 
 
 def _color_track(color: str, n: int, seed: int) -> np.ndarray:

@@ -101,7 +101,7 @@ class Batches:
             return (rows if rows.is_floating_point() else rows.float() / FULL_SCALE), targets
         draws, settings = self._draws(epoch), self.augmenter.settings
         if settings.changes_waves:
-            rows = self._varied(draws, index)
+            rows = self.augmenter.color(self._varied(draws, index), draws, index)
             if settings.decoy_share:
                 decoy = torch.from_numpy(draws.decoy[index] > 0).to(self.device)
                 targets = targets.masked_fill(decoy, self.clips.labels.index(UNKNOWN))

@@ -8,7 +8,17 @@ from hypothesis import strategies as st
 
 from kwsbench.errors import UserError
 from kwsbench.neural import device
-from kwsbench.neural.augment import Augmentation, Augmenter, as_decoys, masked, played, shifted, with_noise
+from kwsbench.neural.augment import (
+    CURVE_POINTS,
+    Augmentation,
+    Augmenter,
+    as_decoys,
+    filtered,
+    masked,
+    played,
+    shifted,
+    with_noise,
+)
 from kwsbench.neural.batches import Batches
 from kwsbench.neural.varied_cpu import varied_on_cpu
 
@@ -84,6 +94,46 @@ def test_gain_is_within_its_range_and_even_in_decibels():
     gains = 20 * np.log10(varied(augmenter(2000, 4, gain_db=6), waves)[:, 0].numpy() / 0.1)
     assert gains.min() >= -6.001 and gains.max() <= 6.001
     assert abs(gains.mean()) < 0.3 and gains.std() == pytest.approx(12 / np.sqrt(12), rel=0.05)
+
+
+@pytest.mark.parametrize("n", [1000, 999, 64])
+def test_a_flat_filter_is_a_gain(n):
+    waves = 0.2 * torch.from_numpy(np.random.default_rng(n).standard_normal((2, n))).float().clamp(-1, 1)
+    curves = torch.tensor([[0.0], [-6.0]]).expand(2, CURVE_POINTS)
+    expected = waves * torch.tensor([[1.0], [10 ** (-6 / 20)]])
+    torch.testing.assert_close(filtered(waves, curves, 1000), expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("hertz", [100.0, 1000.0, 3500.0, 8000.0 - 20])
+def test_a_tone_has_the_gain_that_its_place_in_mel_says(hertz):
+    rate, n = 16000, 1600
+    tone = 0.1 * torch.cos(2 * np.pi * hertz * torch.arange(n) / rate + 0.3)[None]  # whole periods: no edges
+    curve = torch.linspace(-12, 12, CURVE_POINTS)[None]
+    expected = np.interp(np.log1p(hertz / 700) / np.log1p(rate / 2 / 700), [0, 1], [-12, 12])
+    ratio = filtered(tone, curve, rate).square().mean() / tone.square().mean()
+    assert 10 * np.log10(ratio.item()) == pytest.approx(expected, abs=0.01)
+
+
+def test_filters_are_lines_through_three_to_six_bands_within_their_range():
+    curves = augmenter(3000, filter_db=6.0).draw(0).curves
+    assert curves.shape == (3000, CURVE_POINTS) and np.abs(curves).max() <= 6.0
+    for end in (curves[:, 0], curves[:, -1]):  # ends are gains as drawn: even in decibels
+        assert abs(end.mean()) < 0.3 and end.std() == pytest.approx(12 / np.sqrt(12), rel=0.05)
+    bends = (np.abs(np.diff(curves, 2)) > 1e-4).sum(1)  # an edge between two points bends the line at both
+    assert 2 <= np.median(bends) <= 10 and bends.max() <= 2 * 5
+
+
+def test_without_filters_draws_are_what_they_were_and_with_them_a_clip_keeps_its_own():
+    plain, colored = augmenter(shift_ms=50, speed=0.1), augmenter(shift_ms=50, speed=0.1, filter_db=6.0)
+    before, after = plain.draw(2), colored.draw(2)
+    assert before.curves.shape == (50, 0)
+    for name in ("shift", "mixed", "start", "snr_db", "gain_db", "rate", "decoy", "partner"):
+        assert np.array_equal(getattr(before, name), getattr(after, name))
+    waves = 0.1 * torch.ones(50, 400)
+    assert plain.color(waves, before, np.arange(50)) is waves
+    whole = colored.color(waves, after, np.arange(50))
+    some = colored.color(waves[[7, 3]], after, np.array([7, 3]))
+    torch.testing.assert_close(some, whole[[7, 3]], rtol=0, atol=1e-7)
 
 
 def test_shifts_reach_their_range():
