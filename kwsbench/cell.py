@@ -102,6 +102,7 @@ def run_cell(
     from kwsbench.labels import UNKNOWN
     from kwsbench.models import FitContext, FitLog, model_class
     from kwsbench.tasks import corruptions_of, label_fold, plan_folds, script_of, sound_of
+    from kwsbench.teacher import teacher_of
 
     timings = Timings(energy_of(device))
     with timings.phase("read_s"):
@@ -125,8 +126,14 @@ def run_cell(
         for clips in (train, validation, test):
             clips.prepare(features=getattr(kind, "input", "features") == "features")
 
+    teacher, taught = None, []
+    if cell.teacher:
+        with timings.phase("teacher_s"):
+            where: dict[str, Any] = {"device": device, "threads": threads, "progress": progress, "work": work}
+            teacher, note = teacher_of(cell, task, sound, places, **where)
+            taught.append(note)
     seed = cell.derived_seed("fit")
-    context = FitContext(seed, device, threads, progress, folder=work, scalars=scalars)
+    context = FitContext(seed, device, threads, progress, folder=work, scalars=scalars, teacher=teacher)
     if hasattr(model, "warm_up"):
         with timings.phase("warmup_s"):
             model.warm_up(train, context)
@@ -134,6 +141,7 @@ def run_cell(
         log = model.fit(train, validation, context)
     if not isinstance(log, FitLog):
         raise TypeError(f"fit gave {type(log).__name__}, not a FitLog")
+    log.notes.extend(taught)
     if log.earlier_s:
         timings.seconds["train_s"] += log.earlier_s
         log.notes.append("went on from a checkpoint: its CPU seconds and memory are those of the last process alone")

@@ -16,7 +16,7 @@ from kwsbench.seeds import derive_seed
 LATE: Mapping[str, Mapping[str, Any]] = {
     "labels": {"unseen": (), "unheard": ()},
     "split": {"train_speakers": "all", "train_clips": "all", "like": None},
-    "settings": {"filter_db": 0.0},
+    "settings": {"filter_db": 0.0, "teacher_share": 0.0, "teacher_temperature": 1.0},
 }
 """Settings that came after the first results, and the values with which they change nothing."""
 
@@ -38,6 +38,8 @@ class Cell:
     fold : name of the split among those that the split's settings make, set by ``with_fold``.
     robustness : settings of the corrupted test clips that the model is scored on too; empty: none, and part of no key.
     streaming : settings of the streams that the model listens to; empty: none, and part of no key.
+    teacher : ``model``, ``settings`` and ``frontend`` of the network that this one learns from too; empty: none, and
+        part of no key.
     exclude : ``clips`` that take no part on these ``sides``, of training and validation; empty: all do, and part of no
         key. Clips that a recipe leaves out of the test are no matter of the cell, which answers to them all.
     """
@@ -58,12 +60,18 @@ class Cell:
     fold: str = ""
     robustness: Mapping[str, Any] = field(default_factory=dict)
     streaming: Mapping[str, Any] = field(default_factory=dict)
+    teacher: Mapping[str, Any] = field(default_factory=dict)
     exclude: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         # JSON has no tuples: lists become tuples, as models expect them and as equality needs
         for one in fields(self):
             object.__setattr__(self, one.name, frozen(getattr(self, one.name)))
+
+    @property
+    def of_teacher(self) -> "Cell":
+        """The cell that would fit the teacher for itself, on this one's labels."""
+        return replace(self, **self.teacher, teacher={})
 
     def with_fold(self, name: str) -> "Cell":
         """This cell on one fold, named as ``Split.name`` names it."""
@@ -75,6 +83,8 @@ class Cell:
         found = asked_for(
             {name: one for name, one in asdict(self).items() if name not in ("entry", "setting", "limits")}
         )
+        if not self.teacher:
+            del found["teacher"]
         for part, late in LATE.items():  # where they say nothing, the same cell as before there were these settings
             found[part] = {name: value for name, value in found[part].items() if late.get(name, ...) != value}
         return found
@@ -155,6 +165,7 @@ def expand(recipe: Recipe) -> Study:
             limits={**asdict(recipe.limits), **entry.limits},
             robustness=recipe.robustness,
             streaming=recipe.streaming,
+            teacher=entry.teacher,
             exclude=exclude,
         )
         for (corpus, corpus_settings), split, labels in tasks

@@ -106,6 +106,7 @@ CHANGES = {
     "fold": "speakers/1-of-5",
     "robustness": {"snr_db": [0.0]},
     "streaming": {"hours": 2.0},
+    "teacher": {"model": "bc_resnet", "settings": {"tau": 3.0}, "frontend": {}},
     "exclude": {"clips": ("a.wav",), "sides": ("train",)},
 }
 

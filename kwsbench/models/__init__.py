@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 import numpy as np
 
 from kwsbench.errors import UserError
+from kwsbench.neural import SETTING_VERSIONS
 from kwsbench.progress import Progress, silent
+from kwsbench.seeds import fingerprint
 
 if TYPE_CHECKING:
     from kwsbench.clips import Clips
@@ -92,6 +94,7 @@ class FitContext:
     progress : told how far the fit is.
     folder : where a fit may keep checkpoints to resume from; need not exist yet; None: keep none.
     scalars : folder for the course of the fit as TensorBoard reads it; None: it is not written.
+    teacher : a fitted network whose posteriors are learned from too; None: there is none.
     """
 
     seed: int
@@ -100,6 +103,24 @@ class FitContext:
     progress: Progress = silent
     folder: Path | None = None
     scalars: Path | None = None
+    teacher: "Teacher | None" = None
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """A fitted network that another learns from.
+
+    Attributes
+    ----------
+    model : it, fitted on the same targets.
+    clips : the training side through its own frontend.
+    name : what it is, for messages. fingerprint : names this very fit.
+    """
+
+    model: "Model"
+    clips: "Clips"
+    name: str
+    fingerprint: str
 
 
 class Model(Protocol):
@@ -156,6 +177,17 @@ def model_class(name: str) -> type:
         what = f"lacks {', '.join(lacking)}" if isinstance(found, type) else "is no class"
         raise UserError(f"model {name!r} {what}", todo=f"a model is a class with {', '.join(methods)}")
     return found
+
+
+def versions_of(name: str, settings: Mapping[str, object]) -> dict[str, int | str]:
+    """The version of a model, and of those of its settings that have one; raised where results change.
+
+    A model from outside that names no version is known by the text of its file.
+    """
+    own = importlib.import_module(model_class(name).__module__)
+    version = getattr(own, "VERSION", 1 if name in MODELS else None)
+    found = {setting: number for setting, number in SETTING_VERSIONS.items() if settings.get(setting)}
+    return found | {"model": fingerprint(Path(own.__file__ or "").read_text()) if version is None else version}
 
 
 def settings_of(cls: type) -> inspect.Signature:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from kwsbench.clips import Clips
     from kwsbench.neural.batches import Batches
+    from kwsbench.neural.teaching import Teaching
 
 SHARED = {field.name: field for kind in (Schedule, Augmentation) for field in fields(kind)}
 
@@ -52,6 +53,7 @@ class Network:
     training: ClassVar[Mapping[str, object]] = {}
     """Defaults of the shared settings that are this network's own."""
     batch_size: int
+    precision: Literal["float32", "bfloat16"]
     score_batch: ClassVar[int] = 256
     """Clips scored at once; networks with large activations set fewer."""
 
@@ -161,12 +163,14 @@ class Network:
         with threads(context.threads):
             self._begin(train, context)
             schedule = self._shared(Schedule)
+            teacher = self._teaching(train, context)
             if 0 < schedule.validation_clips < len(validation):
                 rng = np.random.default_rng(derive_seed(context.seed, "validation"))
                 chosen = rng.choice(len(validation), schedule.validation_clips, replace=False)
                 validation = validation.take(np.sort(chosen))
             sides = train.fingerprint, validation.fingerprint
-            key = fingerprint(type(self).__name__, self.settings, sides, context.seed, context.device)
+            taught = [context.teacher.fingerprint] if context.teacher else []
+            key = fingerprint(type(self).__name__, self.settings, sides, context.seed, context.device, *taught)
             trained = Training(
                 self.fitted(),
                 self._batches(train, self._shared(Augmentation), context.seed),
@@ -178,8 +182,36 @@ class Network:
                 checkpoint=context.folder / "checkpoint.safetensors" if context.folder else None,
                 key=key,
                 scalars=context.scalars,
+                teacher=teacher,
             ).run()
         return FitLog(trained.history, trained.best, trained.notes, trained.earlier_s)
+
+    def _teaching(self, train: "Clips", context: FitContext) -> "Teaching | None":
+        """The context's teacher, ready to say what it hears in this fit's clips."""
+        from kwsbench.neural.batches import Batches
+        from kwsbench.neural.teaching import Teaching
+
+        teacher, schedule, varied = context.teacher, self._shared(Schedule), self._shared(Augmentation)
+        if teacher is None:
+            if schedule.teacher_share:
+                todo = "give the entry a teacher, or leave it out"
+                raise UserError(f"teacher_share is {schedule.teacher_share}, and there is no teacher", todo=todo)
+            return None
+        if not isinstance(teacher.model, Network):
+            raise UserError(f"{teacher.name} teaches nobody", todo="a teacher has to be a network")
+        if schedule.mixup:
+            raise UserError(f"mixup is {schedule.mixup}", todo="a teacher hears clips one by one: make it 0")
+        own, others = train.frontend, teacher.clips.frontend
+        if (own.rate, own.n_samples) != (others.rate, others.n_samples):
+            heard = f"{others.n_samples} samples at {others.rate} Hz, and not {own.n_samples} at {own.rate}"
+            what = f"{teacher.name}, the teacher, hears {heard}"
+            raise UserError(what, todo="give both the same frontend.rate and frontend.seconds")
+        if tuple(teacher.clips.labels) != tuple(train.labels):
+            raise UserError(f"{teacher.name} was fitted on other labels", todo="fit it on those of this entry")
+        module = teacher.model.fitted().to(context.device)
+        unmasked = replace(varied, time_masks=0, band_masks=0)
+        batches = Batches(teacher.clips, teacher.model.input, context.device, unmasked, context.seed)
+        return Teaching(module, batches, teacher.model.precision)
 
     def fitted(self) -> "nn.Module":
         """The module, once there is one."""

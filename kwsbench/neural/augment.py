@@ -179,8 +179,9 @@ class Augmenter:
         partner = rng.permutation(n)
         decoy[(decoy == 2) & ((self.targets[partner] == self.targets) | ~self.words[partner])] = 1
         rate = rng.uniform(1 - settings.speed, 1 + settings.speed, n).astype(np.float32)
-        masks = rng.random((n, settings.time_masks + settings.band_masks, 2), np.float32)
         curves = _curves(rng, n, settings.filter_db) if settings.filter_db else np.empty((n, 0), np.float32)
+        # last, so that a teacher without masks hears the same clips
+        masks = rng.random((n, settings.time_masks + settings.band_masks, 2), np.float32)
         return Draws(shift, mixed, start, snr_db, gain_db, rate, decoy, partner, masks, curves)
 
     def apply(self, waves: "Tensor", lengths: "Tensor", draws: Draws, index: np.ndarray) -> "Tensor":

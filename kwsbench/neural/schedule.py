@@ -29,6 +29,9 @@ class Schedule:
     label_smoothing : share of a target's weight that is spread over all labels.
     mixup : parameter of the Beta distribution that the shares of two clips in one are drawn from (Zhang et al., arXiv
         1710.09412); 0: clips stay apart.
+    teacher_share : of the loss that is the distance from the posteriors of the entry's teacher; the rest is the labels'
+        (Hinton, Vinyals & Dean, arXiv 1503.02531); 0 without a teacher.
+    teacher_temperature : that the teacher's posteriors and the network's are softened by before they are compared.
     balance : what is done where targets have unequal numbers of clips: nothing; "weights" in the loss that make up for
         it; or "sampling", an epoch draws its clips with all targets alike.
     clip_norm : most that the norm of a step's gradient may be; 0: any.
@@ -52,6 +55,8 @@ class Schedule:
     loss: Literal["categorical", "binary"] = "categorical"
     label_smoothing: float = 0.0
     mixup: float = 0.0
+    teacher_share: float = 0.0
+    teacher_temperature: float = 1.0
     balance: Literal["none", "weights", "sampling"] = "none"
     clip_norm: float = 0.0
     ema: float = 0.0
@@ -67,7 +72,9 @@ class Schedule:
             self._check(name, getattr(self, name) >= least, f"at least {least}")
         for name in ("validate_every", "validation_clips", "weight_decay", "mixup", "clip_norm"):
             self._check(name, getattr(self, name) >= 0, "at least 0")
-        self._check("learning_rate", self.learning_rate > 0, "above 0")
+        for name in ("learning_rate", "teacher_temperature"):
+            self._check(name, getattr(self, name) > 0, "above 0")
+        self._check("teacher_share", 0 <= self.teacher_share <= 1, "from 0 to 1")
         for name in ("label_smoothing", "warmup", "ema"):
             self._check(name, 0 <= getattr(self, name) < 1, "from 0 to below 1")
 

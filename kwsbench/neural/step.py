@@ -44,6 +44,20 @@ def objective(
     return (each if weights is None else each * weights[targets]).mean()
 
 
+def distance(logits: Tensor, taught: Tensor, temperature: float) -> Tensor:
+    """Mean Kullback-Leibler divergence of posteriors from a teacher's, both softened, a scalar.
+
+    It is multiplied by the temperature's square, so that its gradient keeps its size (Hinton, Vinyals & Dean,
+    "Distilling the Knowledge in a Neural Network", arXiv 1503.02531, section 2).
+
+    Parameters
+    ----------
+    logits, taught : float32 (n, n_labels), of the network and of its teacher.
+    """
+    own, others = (logits / temperature).log_softmax(1), (taught / temperature).log_softmax(1)
+    return temperature**2 * F.kl_div(own, others, reduction="batchmean", log_target=True)
+
+
 def weights_of(targets: Tensor, n_labels: int) -> Tensor:
     """float32 (n_labels,): weights under which all targets that occur count alike; their mean over clips is 1."""
     counts = torch.bincount(targets, minlength=n_labels)
@@ -68,7 +82,7 @@ def make_optimizer(module: nn.Module, schedule: Schedule) -> torch.optim.Optimiz
 
 
 class Goal(nn.Module):
-    """Inputs and targets of a batch → its loss (scalar) and its logits (n, n_labels).
+    """Inputs and targets of a batch, and a teacher's logits if any → its loss (scalar) and its logits (n, n_labels).
 
     A module's own ``loss(inputs, targets)`` comes before the schedule's, and mixup is for the schedule's alone.
 
@@ -82,7 +96,7 @@ class Goal(nn.Module):
         super().__init__()
         self.module, self.schedule, self.weights = module, schedule, weights
 
-    def forward(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, inputs: Tensor, targets: Tensor, taught: Tensor | None = None) -> tuple[Tensor, Tensor]:
         schedule, own = self.schedule, getattr(self.module, "loss", None)
         share, other = 1.0, targets
         if schedule.mixup and own is None:
@@ -96,6 +110,9 @@ class Goal(nn.Module):
         loss = objective(logits, targets, *how)
         if share < 1:
             loss = share * loss + (1 - share) * objective(logits, other, *how)
+        if taught is not None:
+            weight = schedule.teacher_share
+            loss = (1 - weight) * loss + weight * distance(logits, taught, schedule.teacher_temperature)
         return loss, logits
 
 
@@ -106,6 +123,7 @@ def step(
     targets: Tensor,
     clip_norm: float = 0.0,
     share: float = 1.0,
+    taught: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Learn from one batch: its loss (scalar) and its logits (n, n_labels), both detached.
 
@@ -114,8 +132,9 @@ def step(
     goal : a ``Goal``, or one spread over processes.
     clip_norm : most that the norm of the gradient may be; 0: any.
     share : multiplies the loss before its gradient is taken.
+    taught : float32 (n, n_labels), a teacher's logits.
     """
-    loss, logits = goal(inputs, targets)
+    loss, logits = goal(inputs, targets) if taught is None else goal(inputs, targets, taught)
     optimizer.zero_grad(set_to_none=True)
     (loss if share == 1 else share * loss).backward()
     if clip_norm:

@@ -7,7 +7,7 @@ ranks train together, all of them go through this loop, in step.
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -84,6 +84,7 @@ class Training:
     checkpoint : file to go on from and to keep the training in; None: keep none.
     key : names this very training; a checkpoint of another is not read.
     scalars : folder for TensorBoard's events; None: none are written.
+    teacher : places of clips, and the epoch → a teacher's logits for them as they are in it; None: there is none.
     """
 
     module: nn.Module
@@ -96,6 +97,7 @@ class Training:
     checkpoint: Path | None = None
     key: str = ""
     scalars: Path | None = None
+    teacher: Callable[[np.ndarray, int], Tensor] | None = None
 
     def __post_init__(self) -> None:
         self.epoch_steps = self.schedule.steps_an_epoch(len(self.clips))
@@ -108,7 +110,7 @@ class Training:
             self.averaged = AveragedModel(self.module, multi_avg_fn=get_ema_multi_avg_fn(self.schedule.ema))
         balanced = self.schedule.balance == "weights"
         self.weights = weights_of(self.clips.targets, self.clips.n_labels) if balanced else None
-        for name in ("mixup", "balance", "label_smoothing"):
+        for name in ("mixup", "balance", "label_smoothing", "teacher_share"):
             if hasattr(self.module, "loss") and getattr(self.schedule, name) not in (0, "none"):
                 raise UserError(f"{name} is {getattr(self.schedule, name)}", todo="this network has a loss of its own")
         self.goal = ranks.spread(Goal(self.module, self.schedule, self.weights), self.clips.device)
@@ -171,7 +173,8 @@ class Training:
         torch.manual_seed(derive_seed(self.seed, "step", self.state.step, *rank))  # what dropout drops
         for group in self.optimizer.param_groups:
             group["lr"] = self.schedule.rate(self._share())
-        loss, logits = step(self.goal, self.optimizer, inputs, targets, self.schedule.clip_norm, share)
+        taught = self.teacher(index, epoch) if self.teacher is not None else None
+        loss, logits = step(self.goal, self.optimizer, inputs, targets, self.schedule.clip_norm, share, taught)
         if self.averaged is not None:
             self.averaged.update_parameters(self.module)
         self._sums += torch.stack([loss.double() * len(index), (logits.argmax(1) == targets).sum().double()])

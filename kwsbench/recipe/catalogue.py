@@ -111,6 +111,12 @@ class Catalogue:
         """Whether a model can answer a label that it has no training clips of."""
         return getattr(self.model(name)[0], "open_vocabulary", False)
 
+    def learns_from_others(self, name: str) -> bool:
+        """Whether a model can have a teacher, and be one: networks can."""
+        from kwsbench.models.network import Network
+
+        return issubclass(self.model(name)[0], Network)
+
     @cached_property
     def spelling_models(self) -> list[str]:
         from kwsbench.models import MODELS

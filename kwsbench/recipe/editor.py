@@ -24,6 +24,8 @@ def json_schema() -> dict[str, Any]:
             "labels": json_object(catalogue.training_labels, matrix=True),
             "limits": json_object(catalogue.entry_limits),
         }
+        if catalogue.learns_from_others(name):
+            parts["teacher"] = {"anyOf": [{"type": "string"}, {"$ref": "#/$defs/entry"}]}
         definitions[name] = json_object(settings, matrix=True, **parts)
     named, other = {"required": ["model"]}, {"$ref": "#/$defs/entry"}
     # an entry under a name of its own says which model it is; one from outside is checked by the program alone

@@ -40,6 +40,7 @@ class Entry:
     settings, frontend : every setting, defaults filled in.
     labels : the task's unknown and silence settings that differ on the training side of this entry only.
     limits : the limits that differ for this entry.
+    teacher : ``model``, ``settings`` and ``frontend`` of the network that this one learns from too; empty: none.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Entry:
     frontend: Choices
     labels: Choices = field(default_factory=dict)
     limits: Mapping[str, Any] = field(default_factory=dict)
+    teacher: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,9 @@ def _written(entry: Entry) -> dict[str, Any]:
         return {key: values[0] if len(values) == 1 else values for key, values in choices.items()}
 
     parts = {"frontend": block(entry.frontend), "labels": block(entry.labels), "limits": dict(entry.limits)}
+    if entry.teacher:
+        about = entry.teacher
+        parts["teacher"] = {"model": about["model"], **about["settings"], "frontend": about["frontend"]}
     return {"model": entry.model, **block(entry.settings), **{key: part for key, part in parts.items() if part}}
 
 

@@ -13,9 +13,10 @@ from kwsbench.recipe.exclude import SIDES, Exclude, listed_clips
 from kwsbench.recipe.form import ASKED, LATER, STANDARD, Choices, Entry, Limits, Recipe, Top, combinations
 from kwsbench.recipe.settings import Setting, mapping_of, read_settings, settings_of
 from kwsbench.recipe.source import Located, Problem, nearest, parse, read_tree, shown, with_override
+from kwsbench.recipe.teachers import Teachers
 
 _BLOCKS = ("extends", "corpora", "splits", "labels", "models", *LATER, "limits")
-_PARTS = ("model", "frontend", "labels", "limits")
+_PARTS = ("model", "frontend", "labels", "limits", "teacher")
 _NAME_FORM = "letters, digits and . _ + -, beginning with a letter or digit"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 
@@ -304,7 +305,8 @@ class _Resolver:
             entry = self.entry(name, item)
             if entry is not None:
                 entries[name] = entry
-        return entries
+        teachers = Teachers(entries, found.value, self.catalogue, self.report, self.entry)
+        return {name: teachers.given(entry) for name, entry in entries.items()}
 
     def refuse_unseen(
         self, labels: tuple[dict[str, Any], ...], models: Mapping[str, Entry], items: Mapping[str, Located]

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kwsbench import models
 from kwsbench.errors import UserError
-from kwsbench.models import MODELS, model_class
-from kwsbench.neural import SETTING_VERSIONS
 from kwsbench.progress import TerminalProgress
 from kwsbench.recipe.form import ASKED
 from kwsbench.runner.children import Child, start_child
@@ -47,16 +46,13 @@ class Planned:
 
 
 def versions_of(cell: Cell) -> dict[str, int | str]:
-    """The version of each room that a cell goes through, raised there when results change.
-
-    A model from outside that names no version is known by the text of its file.
-    """
+    """The version of each room that a cell goes through, of its model and of its teacher's."""
     rooms = [*ROOMS, *(room for block, own in ASKED_ROOMS.items() if getattr(cell, block) for room in own)]
     found = {room: getattr(importlib.import_module(f"kwsbench.{room}"), "VERSION", 1) for room in rooms}
-    found |= {name: version for name, version in SETTING_VERSIONS.items() if cell.settings.get(name)}
-    own = importlib.import_module(model_class(cell.model).__module__)
-    version = getattr(own, "VERSION", 1 if cell.model in MODELS else None)
-    return found | {"model": fingerprint(Path(own.__file__ or "").read_text()) if version is None else version}
+    if cell.teacher:
+        taught = models.versions_of(cell.teacher["model"], cell.teacher["settings"])
+        found |= {f"teacher's {name}": version for name, version in taught.items()}
+    return found | models.versions_of(cell.model, cell.settings)
 
 
 def plan(study: Study, store: Store, places: Places) -> list[Planned]:

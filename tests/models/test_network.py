@@ -1,5 +1,6 @@
 """The adapter: a network of three lines is a whole model."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,8 @@ import pytest
 import torch
 
 from kwsbench.errors import UserError
-from kwsbench.models import FitContext, settings_of
+from kwsbench.models import FitContext, Teacher, settings_of
+from kwsbench.models.majority import Majority
 from kwsbench.models.network import SHARED, Network
 from kwsbench.neural.step import score
 
@@ -136,6 +138,45 @@ def test_a_folder_resumes_the_same_fit_only(sides, tmp_path):
     assert len(heard) == 10
     fit(settings={"learning_rate": 0.01})
     assert len(heard) == 10
+
+
+@pytest.fixture
+def teacher(sides):
+    model = plain(Linear(hidden=16, epochs=10))
+    model.fit(sides[0], sides[1], FitContext(seed=9))
+    return Teacher(model, sides[0], "linear", "one")
+
+
+def test_a_pupil_of_a_fitted_network(sides, teacher, tmp_path):
+    def fit(teacher, folder=None, **settings):
+        model = plain(Linear(epochs=4, **settings))
+        model.fit(sides[0], sides[1], FitContext(seed=0, teacher=teacher, folder=folder))
+        return model.scores(sides[2])
+
+    alone, taught = fit(None), fit(teacher, teacher_share=0.8, teacher_temperature=2.0)
+    assert np.abs(alone - taught).max() > 1e-3
+    before = teacher.model.scores(sides[2])
+    np.testing.assert_array_equal(fit(teacher, tmp_path, teacher_share=0.8, teacher_temperature=2.0), taught)
+    np.testing.assert_array_equal(teacher.model.scores(sides[2]), before)  # it learns nothing itself
+    other = replace(teacher, fingerprint="two")  # a checkpoint is of one teacher
+    np.testing.assert_array_equal(fit(other, tmp_path, teacher_share=0.8, teacher_temperature=2.0), taught)
+
+
+def test_what_cannot_be_taught(sides, teacher):
+    def refused(teacher, match, **settings):
+        with pytest.raises(UserError, match=match):
+            plain(Linear(epochs=1, **settings)).fit(sides[0], sides[1], FitContext(seed=0, teacher=teacher))
+
+    refused(None, "there is no teacher", teacher_share=0.5)
+    refused(teacher, "mixup", teacher_share=0.5, mixup=0.2)
+    refused(replace(teacher, model=Majority()), "teaches nobody", teacher_share=0.5)
+    few = replace(sides[0], labels=("yes", "no"))
+    refused(replace(teacher, clips=few), "other labels", teacher_share=0.5)
+    for share in (-0.1, 1.1):
+        with pytest.raises(UserError, match="teacher_share"):
+            Linear(teacher_share=share)
+    with pytest.raises(UserError, match="teacher_temperature"):
+        Linear(teacher_temperature=0.0)
 
 
 def test_validation_may_be_a_share_of_the_clips(sides, monkeypatch):

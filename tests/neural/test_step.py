@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from kwsbench.neural.batches import Batches
 from kwsbench.neural.schedule import Schedule
-from kwsbench.neural.step import Goal, make_optimizer, objective, score, settle, step, weights_of
+from kwsbench.neural.step import Goal, distance, make_optimizer, objective, score, settle, step, weights_of
 
 
 def test_binary_loss_by_hand():
@@ -33,6 +33,29 @@ def test_smoothed_losses_are_the_mean_over_all_answers():
         uniform = torch.stack([objective(logits, torch.full((5,), k), loss) for k in range(4)]).mean()
         smooth = objective(logits, targets, loss, smoothing=0.2)
         assert smooth.item() == pytest.approx((0.8 * plain + 0.2 * uniform).item(), rel=1e-5)
+
+
+def test_distance_from_a_teacher_by_hand():
+    """At T = 2 the teacher's posteriors (0.8, 0.2) soften to (2/3, 1/3), and the network's even ones stay."""
+    taught = torch.tensor([[0.8, 0.2]]).log()
+    wanted = 4 * (2 / 3 * math.log(4 / 3) + 1 / 3 * math.log(2 / 3))
+    assert distance(torch.zeros(1, 2), taught, 2.0).item() == pytest.approx(wanted, rel=1e-5)
+    assert distance(taught + 7, taught, 2.0).item() == pytest.approx(
+        0, abs=1e-6
+    )  # posteriors, not logits, are compared
+
+
+@pytest.mark.parametrize("share", [0.3, 1.0])
+def test_a_teacher_has_its_share_of_the_loss(share):
+    rng = torch.Generator().manual_seed(1)
+    inputs, taught = torch.randn(6, 5, generator=rng), torch.randn(6, 4, generator=rng)
+    targets = torch.tensor([0, 1, 2, 3, 0, 1])
+    module, how = nn.Linear(5, 4), {"teacher_share": share, "teacher_temperature": 3.0, "label_smoothing": 0.1}
+    goal = Goal(module, Schedule(**how))
+    loss, logits = goal(inputs, targets, taught)
+    labels = objective(logits, targets, smoothing=0.1)
+    assert loss.item() == pytest.approx(((1 - share) * labels + share * distance(logits, taught, 3.0)).item(), rel=1e-6)
+    assert goal(inputs, targets)[0].item() == pytest.approx(labels.item(), rel=1e-6)  # a warm-up has no teacher
 
 
 def test_weight_decay_leaves_biases_and_norms_alone():
