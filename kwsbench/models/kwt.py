@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from kwsbench.clips import Clips
 
 
+VERSION = 2
+
+
 class KWT(Network):
     """Twelve blocks of attention between frames of 40 cepstra and a class token, which alone is asked for the label.
 

@@ -7,6 +7,7 @@ twice that.
 """
 
 from itertools import pairwise
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +29,9 @@ class KWT(nn.Module):
     heads : of attention, 64 wide each; the hidden layer behind it is four times as wide as all together.
     dropout : share dropped of what is added.
     """
+
+    added: ClassVar[tuple[str, ...]] = ("places",)
+    """Parameters that are added to what is there, and multiply nothing."""
 
     def __init__(self, n_labels: int, frames: int, dims: int, heads: int, dropout: float) -> None:
         super().__init__()

@@ -60,8 +60,11 @@ class SpectrogramCNN(nn.Module):
 
     def _layers(self, frames: Tensor) -> Tensor:
         """The convolutions, as torch has them: (n, 99, 81) → (n, 2240)."""
-        x = self._normalised(frames.unsqueeze(3).permute(0, 3, 1, 2))  # (n, 1, 99, 81), channels last
-        x = F.relu_(F.conv2d(x, *self._first()))  # (n, 8, 98, 80)
+        x = frames.unsqueeze(3).permute(0, 3, 1, 2)  # (n, 1, 99, 81), channels last
+        if type(self.norm_input) is nn.BatchNorm2d:
+            x = F.relu_(F.conv2d(self._normalised(x), *self._first()))  # (n, 8, 98, 80)
+        else:  # a normalisation by the clips of several processes
+            x = F.relu_(self.conv1(self.norm_input(x)))
         x = F.relu_(F.max_pool2d(self.conv2(x), 2))  # (n, 8, 48, 39)
         x = F.relu_(self.conv3(self.dropout(x)))  # (n, 16, 46, 37)
         x = F.relu_(F.max_pool2d(self.conv4(x), 2))  # (n, 16, 22, 17)
@@ -77,8 +80,8 @@ class SpectrogramCNN(nn.Module):
 
     def _normalised(self, x: Tensor) -> Tensor:
         """``norm_input(x)`` but for scale and shift."""
-        norm = self.norm_input
-        return F.batch_norm(x, norm.running_mean, norm.running_var, None, None, self.training, MOMENTUM, EPSILON)
+        norm, moments = self.norm_input, (self.norm_input.running_mean, self.norm_input.running_var)
+        return F.batch_norm(x, *moments, None, None, self.training, norm.momentum or 0.0, norm.eps)
 
     def _first(self) -> tuple[Tensor, Tensor]:
         """Weight and bias of ``conv1(norm_input(…))`` on what is normalised; no gradient goes to the large input."""

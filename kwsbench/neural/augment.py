@@ -3,8 +3,8 @@
 Frames may have stretches of time and bands of frequency masked (Park et al., SpecAugment, arXiv 1904.08779), and clips
 of words may become decoys, which are no longer a word.
 
-What happens to a clip depends on the seed, the epoch and the clip's place in its side alone: not on batches, device or
-where a training was resumed.
+What happens to a clip depends on the seed, the epoch and the clip's place in its side alone: not, but for rounding, on
+batches or device, nor on where a training was resumed.
 """
 
 from collections.abc import Sequence
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 COLOR_SECONDS = 30  # of each coloured noise that stretches are cut from
 COLOR_RMS = 3000.0  # of int16; any level will do, for the mix is set by the ratio
-FEWEST_BANDS, MOST_BANDS = 3, 6  # of a filter, as in FilterAugment
-CURVE_POINTS = 33  # that a filter's curve is kept at, from 0 Hz to half the rate, evenly in mel
+FEWEST_BANDS, MOST_BANDS = 3, 5  # of a filter, as the authors of FilterAugment draw them
+CURVE_POINTS = 65  # that a filter's curve is kept at, from 0 Hz to half the rate, evenly in mel
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,13 @@ class Augmentation:
     shift_ms : a clip moves by up to so many milliseconds either way; zeros move in.
     noise_share : share of clips that get noise: half of them a stretch of the training side's noise recordings (where
         there are any), half a coloured one.
-    snr_low_db, snr_high_db : range the ratio of clip to noise is drawn from, evenly in decibels.
+    snr_low_db, snr_high_db : range the ratio of clip to noise is drawn from, evenly in decibels; a clip's power is over
+        as many samples as were recorded, also where it is played faster or goes on as another.
     gain_db : a clip becomes up to so many decibels louder or softer.
     speed : a clip plays up to this share faster or slower, its middle in its place; 0.1: 0.9 to 1.1 times.
-    filter_db : a clip sounds as by another microphone: three to six bands of frequencies meet at gains of up to so many
-        decibels either way, in mel and decibels in a line from one to the next (Nam et al., FilterAugment, arXiv
-        2110.03282, of the linear kind; its bands are at least 6 mel filters wide, these of any width).
+    filter_db : a clip sounds as by another microphone: three to five bands of frequencies meet at gains of up to so
+        many decibels either way, in mel and decibels in a line from one to the next (Nam et al., FilterAugment, arXiv
+        2110.03282, of the linear kind; its bands are at least 6 mel filters wide, and these may be narrower).
     time_masks, time_mask : so many stretches of up to so many frames have the clip's mean put in their place.
     band_masks, band_mask : the same for neighbouring dims. Masks are for frames, not for waveforms.
     decoy_share : share of clips of words that become ``unknown``: about half of them reversed, the others joined to the

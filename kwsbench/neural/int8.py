@@ -48,7 +48,8 @@ class EightBits(TorchFunctionMode):
                 self.ranges[self.place] = low, high
             else:
                 self.ranges.append((low, high))
-            self.weights[weight.data_ptr()] = weight.numel(), weight.shape[0]
+                # in the first pass alone: a weight that is computed in each lies elsewhere in the next
+                self.weights[weight.data_ptr()] = weight.numel(), weight.shape[0]
         else:
             x, weight = rounded_inputs(x, *self.ranges[self.place]), rounded_weights(weight)
         self.place += 1

@@ -20,9 +20,15 @@ RMS = 0.2  # of a step, that of AdamW as a rule
 
 
 def matrices_of(module: nn.Module) -> list[nn.Parameter]:
-    """Weights that mix channels: neither those of one channel each nor the last layer's, whose columns are answers."""
+    """Weights that mix channels.
+
+    Neither those of one channel each, nor the last layer's, whose columns are answers, nor rows that are looked up or
+    added: embeddings, and what modules name in ``added``.
+    """
     weights = [p for p in module.parameters() if p.requires_grad and p.ndim > 1]
-    return [p for p in weights[:-1] if p.shape[1] > 1 and p.shape[0] > 1]
+    rows = {id(layer.weight) for layer in module.modules() if isinstance(layer, nn.Embedding)}
+    rows |= {id(getattr(layer, name)) for layer in module.modules() for name in getattr(layer, "added", ())}
+    return [p for p in weights[:-1] if p.shape[1] > 1 and p.shape[0] > 1 and id(p) not in rows]
 
 
 def orthogonal(update: Tensor) -> Tensor:

@@ -2,7 +2,8 @@
 
 What ``torchrun`` starts are ranks, one a process. Outside of it there is one rank, and nothing here does anything. A
 training by several ranks has the loss curve of one by a single process, to rounding, where nothing is dropped at
-random: gradients are the batch's (torch's DistributedDataParallel), and batch normalisation takes the batch's moments.
+random and no clips are mixed, which each rank does for itself: gradients are the batch's (torch's
+DistributedDataParallel), and batch normalisation takes the batch's moments.
 """
 
 import os

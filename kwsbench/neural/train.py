@@ -110,8 +110,10 @@ class Training:
             self.averaged = AveragedModel(self.module, multi_avg_fn=get_ema_multi_avg_fn(self.schedule.ema))
         balanced = self.schedule.balance == "weights"
         self.weights = weights_of(self.clips.targets, self.clips.n_labels) if balanced else None
-        for name in ("mixup", "balance", "label_smoothing", "teacher_share"):
-            if hasattr(self.module, "loss") and getattr(self.schedule, name) not in (0, "none"):
+        if not self.n_steps:
+            raise UserError(f"{len(self.clips)} training clips", todo="a network needs at least two")
+        for name in ("loss", "mixup", "balance", "label_smoothing", "teacher_share"):
+            if hasattr(self.module, "loss") and getattr(self.schedule, name) not in (0, "none", "categorical"):
                 raise UserError(f"{name} is {getattr(self.schedule, name)}", todo="this network has a loss of its own")
         self.goal = ranks.spread(Goal(self.module, self.schedule, self.weights), self.clips.device)
         self._writer: Scalars | None = None
@@ -135,13 +137,11 @@ class Training:
         with seeded(self.seed, self.clips.device):
             while not self._finished():
                 self._step()
-                self.state.seconds = before + time.monotonic() - begun
-                if self.schedule.max_minutes:
-                    self.state.seconds = ranks.agreed(self.state.seconds)
+                self._tell_time(begun - before)
                 due = self.state.step % every == 0 or self._share() >= 1
                 if due:
                     self._validate()
-                    self.state.seconds = before + time.monotonic() - begun
+                    self._tell_time(begun - before)
                 alone = ranks.size() == 1  # several ranks keep step by steps, for their clocks differ
                 if due or (alone and time.monotonic() - kept > CHECKPOINT_SECONDS):
                     self._keep()
@@ -150,6 +150,12 @@ class Training:
         if self._writer is not None:
             self._writer.close()
         return Trained(self.state.history, self.state.best, self._notes(), before)
+
+    def _tell_time(self, start: float) -> None:
+        """Seconds since the start; by rank 0's clock where a budget of time says when all ranks stop."""
+        self.state.seconds = time.monotonic() - start
+        if self.schedule.max_minutes:
+            self.state.seconds = ranks.agreed(self.state.seconds)
 
     def _share(self) -> float:
         """How much of the training is done, 0 to 1: of its steps, or of its time where that runs out first."""
@@ -285,6 +291,8 @@ class Training:
         if state.step < self.n_steps:
             why = f"{schedule.max_minutes:g} minutes were up" if self._share() >= 1 else "validation no longer improved"
             notes.append(f"stopped after {state.step} of {self.n_steps} steps: {why}")
+        if schedule.warmup and schedule.schedule == "one_cycle":
+            notes.append(f"warmup {schedule.warmup:g} has no effect: a one-cycle schedule rises for 30 % of the steps")
         if schedule.max_steps and self.n_steps == schedule.max_steps:
             notes.append(f"a budget of {self.n_steps} steps, {self.n_steps / self.epoch_steps:.2g} epochs")
         if schedule.max_minutes:

@@ -79,7 +79,7 @@ def _lacking(fits: Sequence[Record], members: Sequence[str]) -> str:
 
 
 def _fused(fits: Sequence[Record], predictions: Predictions) -> pd.DataFrame:
-    """A fit without a temperature, which had no validation clips, counts at 1."""
+    """A fit whose record is from before there were temperatures counts at 1."""
     temperatures = [float(record.get("temperature") or 1.0) for record in fits]
     return fuse([predictions(record["cell"]) for record in fits], temperatures, fits[0]["label_names"])
 
@@ -91,6 +91,8 @@ def _outcome(fits: Sequence[Record], table: pd.DataFrame, task: TaskRows | None)
     phases = {phase for record in fits for phase in record["timings"]}
     names = dict.fromkeys(record["parts"]["entry"] for record in fits)
     note = f"the mean of the posteriors of {plural(len(fits), 'fit')} of {', '.join(names)}; costs are their sums"
+    if cold := [f"{r['parts']['entry']} (seed {r['parts']['seed']})" for r in fits if not r.get("temperature")]:
+        note += f"; at temperature 1, for none was kept: {', '.join(cold)}"
     found: dict[str, Any] = {
         **{key: first[key] for key in same if key in first},
         "task": {**first["task"], "n_train": max(record["task"]["n_train"] for record in fits)},

@@ -41,3 +41,19 @@ def test_scores_are_near_and_bytes_are_counted(side):
     assert not torch.equal(found, exact)
     np.testing.assert_allclose(found.exp(), exact.exp(), atol=0.02)
     assert torch.equal(score(module, clips, 7), exact)  # the module is as it was
+
+
+def test_a_weight_that_is_computed_counts_once(side):
+    """As the light CNN's first, which the normalisation before it scales: in each pass it lies elsewhere."""
+
+    class Scaled(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scale, self.weight = nn.Parameter(torch.ones(1)), nn.Parameter(torch.ones(3, 40))
+
+        def forward(self, x):
+            self.kept = [*getattr(self, "kept", []), self.scale * self.weight]  # so that no address is used twice
+            return nn.functional.linear(x.flatten(1), self.kept[-1])
+
+    sizes = {int8_scores(Scaled(), *(Batches(side(20, i), "features", "cpu") for i in range(2)), n)[1] for n in (3, 20)}
+    assert sizes == {3 * 40 + 4 * (1 + 3)}

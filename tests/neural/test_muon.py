@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from kwsbench.networks.kwt import KWT
 from kwsbench.neural.muon import RMS, Muon, matrices_of, orthogonal
 from kwsbench.neural.schedule import Schedule
 from kwsbench.neural.step import make_optimizer
@@ -30,6 +31,21 @@ def test_which_weights_are_matrices():
         nn.Linear(6, 3),  # answers
     )
     assert [tuple(p.shape) for p in matrices_of(module)] == [(8, 4, 1, 3), (6, 8)]
+
+
+def test_rows_that_are_looked_up_or_added_are_none():
+    class Looks(nn.Module):
+        added = ("places",)
+
+        def __init__(self):
+            super().__init__()
+            self.words, self.places = nn.Embedding(7, 4), nn.Parameter(torch.zeros(5, 4))
+            self.mix, self.out = nn.Linear(4, 4), nn.Linear(4, 3)
+
+    looks = Looks()
+    assert matrices_of(looks) == [looks.mix.weight]
+    net = KWT(4, 9, 6, 1, 0.0)
+    assert not any(p is net.places for p in matrices_of(net)) and any(p is net.embed.weight for p in matrices_of(net))
 
 
 def test_what_is_no_matrix_learns_as_by_adamw():

@@ -181,6 +181,18 @@ def test_a_budget_of_time_bends_the_schedule_to_its_end(side, monkeypatch):
     assert any("time budget" in note for note in trained.notes)
 
 
+def test_a_warm_up_without_effect_is_told(side):
+    def told(**schedule):
+        return [note for note in training(side, schedule={"epochs": 1, **schedule}).run().notes if "warmup" in note]
+
+    assert told(warmup=0.2, schedule="one_cycle") and not told(warmup=0.2, schedule="cosine") and not told()
+
+
+def test_one_clip_is_too_few(side):
+    with pytest.raises(UserError, match="1 training clips"):
+        training(side, n=1)
+
+
 def test_training_figures_are_those_of_the_clips(side):
     """With a rate of almost nothing the loss of an epoch is the loss of the module as it was."""
     module = nn.Sequential(nn.Flatten(), nn.Linear(40, 3))
@@ -272,5 +284,6 @@ def test_a_loss_of_the_networks_own_goes_without_what_changes_targets(side):
         def loss(self, inputs, targets):
             raise AssertionError
 
-    with pytest.raises(UserError, match="mixup is 0.2"):
-        training(side, Own(2, 3), schedule={"mixup": 0.2})
+    for name, value in {"mixup": 0.2, "loss": "binary", "teacher_share": 0.5}.items():
+        with pytest.raises(UserError, match=f"{name} is {value}"):
+            training(side, Own(2, 3), schedule={name: value})

@@ -26,8 +26,17 @@ def test_a_fusion_is_a_row_after_the_models_and_better_than_those_who_err_apart(
     assert table.loc["both", "accuracy"] > table.loc[["cnn", "gmm"], "accuracy"].max() + 0.05
     assert table.loc["both", "seeds"] == 1 and table.loc["cnn", "seeds"] == 3
     assert table.loc["both", "ties"] and table.loc["both", "status"] == "ok"
-    assert "both: the mean of the posteriors of 4 fits of cnn, gmm; costs are their sums" in notes
-    assert "cnns: the mean of the posteriors of 3 fits of cnn; costs are their sums" in notes
+    told = " ".join(notes)
+    assert "both: the mean of the posteriors of 4 fits of cnn, gmm; costs are their sums" in told
+    assert "cnns: the mean of the posteriors of 3 fits of cnn; costs are their sums" in told
+
+
+def test_it_says_whose_posteriors_are_as_they_are(made):
+    """As of a record from before there were temperatures."""
+    made.add("cnn")["temperature"] = 0.7
+    made.add("gmm").pop("temperature", None)
+    _, notes = tabulated(made, {"both": ["cnn", "gmm"]})
+    assert any("their sums; at temperature 1, for none was kept: gmm (seed 0)" in note for note in notes)
 
 
 def test_it_costs_what_its_members_cost_together(made):
