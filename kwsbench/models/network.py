@@ -155,7 +155,7 @@ class Network:
         """Train by the schedule; what is kept are the weights that were best on ``validation``.
 
         With ``context.folder`` the training goes on where a killed one of the same settings and clips stopped, and
-        ends as if it had never been killed.
+        ends as if it had never been killed. With ``context.teacher`` it learns from that network's posteriors too.
         """
         from kwsbench.neural.device import threads
         from kwsbench.neural.train import Training
