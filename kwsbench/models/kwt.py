@@ -23,9 +23,9 @@ class KWT(Network):
     Interspeech 2021, arXiv 2104.00769: accuracy on 12 labels of Speech Commands V2 97.7, 98.2 and 98.7 % with 607K,
     2.4M and 5.5M parameters at size 1, 2 and 3. With 98 frames and 12 labels 607,308, 2,394,252 and 5,360,844 are
     trained, as in the summaries that the authors' code wrote; 73.7M, 264M and 571M multiply-adds. Their distillation,
-    into a token of its own, is not here; a recipe's ``teacher`` teaches the class token. The authors train as by default
-    here, for longer and with larger batches: ``epochs: 325, batch_size: 512, warmup: 0.03`` is their 23,438 steps on 12
-    labels. Their cepstra are of magnitudes, not powers, and not normalised.
+    into a token of its own, is not here; a recipe's ``teacher`` teaches the class token. The authors train as by
+    default here, for longer and with larger batches: ``epochs: 325, batch_size: 512, warmup: 0.03`` is their 23,438
+    steps on 12 labels. Their cepstra are of magnitudes, not powers, and not normalised.
 
     Parameters
     ----------
