@@ -147,18 +147,23 @@ def run(
     study = expand(loaded)
     store = Store(results / study.name)
     places = Places(data_root(data), default_cache())
-    if processes() > 1:
+    together = processes() > 1
+    if together:
+        from kwsbench.neural import ranks
         from kwsbench.runner.ranks import run_by_ranks
 
         found = run_by_ranks(study, store, places, device=device, scalars=tensorboard)
         if found is None:
-            return
+            ranks.end()
         records = found
     else:
         records = run_study(study, store, places, jobs=jobs, device=device, scalars=tensorboard)
     store_study(store, study, device)
     say_report(store, study.name, study.resolved, records, places if audio else None)
-    if any(record["status"] != "ok" for record in records):
+    failed = any(record["status"] != "ok" for record in records)
+    if together:
+        ranks.end(int(failed))
+    if failed:
         raise typer.Exit(1)
 
 

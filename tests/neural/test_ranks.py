@@ -87,6 +87,7 @@ def work(rank: int, world: int, port: int, kind: str, folder: str) -> None:
     ranks.join("cpu")
     torch.save(train(kind), f"{folder}/{rank}.pt")
     ranks.leave()
+    ranks.end()
 
 
 @pytest.mark.parametrize("kind", MODULES)
@@ -119,6 +120,7 @@ def hurried(rank: int, world: int, port: int, folder: str) -> None:
     history = Training(module, *sides, schedule, seed=5).run().history
     torch.save(([row["learning_rate"] for row in history], module.state_dict()), f"{folder}/{rank}.pt")
     ranks.leave()
+    ranks.end()
 
 
 def test_under_a_budget_of_time_all_go_by_one_clock(tmp_path):
