@@ -95,13 +95,11 @@ def run_cell(
     work : folder for checkpoints, from which a cell that was killed goes on.
     scalars : folder for the course of the training as TensorBoard reads it.
     """
-    from kwsbench.clips import Clips
     from kwsbench.energy import energy_of
     from kwsbench.evaluate import score_cell
-    from kwsbench.features import Frontend
     from kwsbench.labels import UNKNOWN
     from kwsbench.models import FitContext, FitLog, model_class
-    from kwsbench.tasks import corruptions_of, label_fold, plan_folds, script_of, sound_of
+    from kwsbench.tasks import clips_of, corruptions_of, label_fold, plan_folds, script_of, sound_of
     from kwsbench.teacher import teacher_of
 
     timings = Timings(energy_of(device))
@@ -112,19 +110,10 @@ def run_cell(
         corruptions, notes = corruptions_of(cell, fold, sound)
         said = script_of(cell, fold, task, sound)
 
-    kind: Any = model_class(cell.model)
-    frontend = Frontend(**{**kind.frontend, **cell.frontend})
-    model: Model = kind(**cell.settings)
+    model: Model = model_class(cell.model)(**cell.settings)
     with timings.phase("features_s"):
-        cache = places.cache / "clips"
-        train = Clips(task, "train", frontend, sound.recordings, cache, progress=progress)
-        others = [
-            Clips(task, side, frontend, sound.recordings, cache, statistics=train, progress=progress)
-            for side in ("validation", "test")
-        ]
-        validation, test = others
-        for clips in (train, validation, test):
-            clips.prepare(features=getattr(kind, "input", "features") == "features")
+        train, validation, test = clips_of(cell, task, sound, places, ("train", "validation", "test"), progress)
+    frontend = test.frontend
 
     teacher, taught = None, []
     if cell.teacher:

@@ -1,7 +1,8 @@
-"""From a cell's settings to what every model of its comparison sees: folds, labels, corrupted copies, streams."""
+"""From a cell's settings to what every model of its comparison sees: folds, labels, clips, corrupted copies, streams."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from kwsbench.progress import Progress, silent
 from kwsbench.seeds import derive_seed
 
 if TYPE_CHECKING:
+    from kwsbench.clips import Clips
     from kwsbench.corruptions import Corruption, NoiseBank
     from kwsbench.labels import Task
     from kwsbench.sound import Places, Sound
@@ -34,6 +36,25 @@ def plan_folds(cell: Cell, sound: Sound) -> list[Split]:
     seed = derive_seed(cell.study_seed, cell.corpus, "split")
     left_out = dict.fromkeys(cell.exclude.get("sides", ()), cell.exclude.get("clips", ()))
     return make_splits(sound.corpus, sound.recordings.table["sha256"], left_out, seed=seed, **cell.split)
+
+
+def clips_of(
+    cell: Cell, task: Task, sound: Sound, places: Places, sides: Sequence[str], progress: Progress = silent
+) -> list[Clips]:
+    """Sides of a task through the frontend of a cell's model, ready to be read; "train", the first, normalises all."""
+    from kwsbench.clips import Clips
+    from kwsbench.features import Frontend
+    from kwsbench.models import model_class
+
+    kind = model_class(cell.model)
+    frontend = Frontend(**{**getattr(kind, "frontend", {}), **cell.frontend})
+    made: list[Clips] = []
+    for side in sides:
+        where = (sound.recordings, places.cache / "clips")
+        made.append(Clips(task, side, frontend, *where, statistics=made[0] if made else None, progress=progress))
+    for clips in made:
+        clips.prepare(features=getattr(kind, "input", "features") == "features")
+    return made
 
 
 def label_fold(cell: Cell, fold: Split, sound: Sound) -> Task:

@@ -12,6 +12,7 @@ from kwsbench.errors import UserError
 from kwsbench.models import FitContext, Teacher, model_class, versions_of
 from kwsbench.progress import Progress, silent
 from kwsbench.seeds import fingerprint
+from kwsbench.tasks import clips_of
 
 if TYPE_CHECKING:
     from kwsbench.labels import Task
@@ -41,19 +42,11 @@ def teacher_of(
     UserError : it would have to be fitted by several processes, of which each waits for another.
     """
     from kwsbench import neural
-    from kwsbench.clips import Clips
-    from kwsbench.features import Frontend
     from kwsbench.neural import ranks
 
     of = cell.of_teacher
     kind: Any = model_class(of.model)
-    frontend = Frontend(**{**kind.frontend, **of.frontend})
-    cache = places.cache / "clips"
-    train = Clips(task, "train", frontend, sound.recordings, cache, progress=progress)
-    validation = Clips(task, "validation", frontend, sound.recordings, cache, statistics=train, progress=progress)
-    for clips in (train, validation):
-        clips.prepare(features=getattr(kind, "input", "features") == "features")
-
+    train, validation = clips_of(of, task, sound, places, ("train", "validation"), progress)
     sides = train.fingerprint, validation.fingerprint
     versions = {"neural": getattr(neural, "VERSION", 1), **versions_of(of.model, of.settings)}
     seed = of.derived_seed("fit")
