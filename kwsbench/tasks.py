@@ -1,4 +1,4 @@
-"""From a cell's settings to what every model of its comparison sees: folds, labels, clips, corrupted copies, streams."""
+"""From a cell's settings to what every model of its comparison sees: folds, labels, clips, corruptions, streams."""
 
 from __future__ import annotations
 
