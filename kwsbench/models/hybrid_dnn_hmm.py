@@ -133,7 +133,7 @@ class HybridDnnHmm:
         import torch
 
         from kwsbench.networks.frames_dnn import Spliced
-        from kwsbench.neural.device import seeded, threads
+        from kwsbench.neural.device import notes_on_precision, seeded, threads
         from kwsbench.neural.step import Goal, make_optimizer, step
 
         device, schedule = context.device, self._schedule()
@@ -164,7 +164,7 @@ class HybridDnnHmm:
                     kept = {name: tensor.clone() for name, tensor in module.state_dict().items()}
                 module.train()
             module.load_state_dict(kept)
-        return FitLog(history, best)
+        return FitLog(history, best, notes_on_precision(self.precision, device))
 
     def scores(self, clips: "Clips") -> np.ndarray:
         """float32 (n, n_labels): log posterior of each word, scaled to be right on the validation clips."""

@@ -39,7 +39,8 @@ class Schedule:
     max_steps : a budget; the schedule is fitted into it; 0: none.
     max_minutes : a budget of wall-clock time; the schedule is fitted into it; 0: none. A result under it cannot be
         repeated exactly, for machines differ in speed.
-    precision : of activations and gradients; weights and their sums are float32.
+    precision : of activations and gradients; weights and their sums are float32. Where a device has no instructions
+        for bfloat16, it is float32, and a note says so.
     validate_every : steps between validations; 0: after each epoch.
     validation_clips : validate on so many clips drawn once; 0: all.
     patience : stop after so many validations without a better one; 0: never.

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from kwsbench.neural.batches import Batches
+from kwsbench.neural.device import autocast
 from kwsbench.neural.muon import Muon, matrices_of
 from kwsbench.neural.schedule import Schedule
 
@@ -102,7 +103,7 @@ class Goal(nn.Module):
         if schedule.mixup and own is None:
             share, order = float(_beta(schedule.mixup)), torch.randperm(len(inputs)).to(inputs.device)
             inputs, other = share * inputs + (1 - share) * inputs[order], targets[order]
-        with torch.autocast(inputs.device.type, torch.bfloat16, enabled=schedule.precision == "bfloat16"):
+        with autocast(schedule.precision, inputs.device.type):
             if own is not None:
                 return own(inputs, targets)
             logits = self.module(inputs).float()

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from kwsbench.neural.batches import Batches
+from kwsbench.neural.device import autocast
 
 
 class Teaching:
@@ -27,6 +28,6 @@ class Teaching:
     @torch.no_grad()
     def __call__(self, index: np.ndarray, epoch: int) -> Tensor:
         inputs, _ = self.batches.take(index, epoch)
-        with torch.autocast(inputs.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
+        with autocast(self.precision, inputs.device.type):
             logits: Tensor = self.module(inputs)
         return logits.float()

@@ -20,7 +20,7 @@ from kwsbench.errors import UserError
 from kwsbench.neural import checkpoint as disk
 from kwsbench.neural import ranks
 from kwsbench.neural.batches import Batches
-from kwsbench.neural.device import seeded
+from kwsbench.neural.device import notes_on_precision, seeded
 from kwsbench.neural.scalars import Scalars
 from kwsbench.neural.schedule import Schedule
 from kwsbench.neural.step import Goal, make_optimizer, objective, score, settle, step, weights_of
@@ -287,7 +287,7 @@ class Training:
 
     def _notes(self) -> list[str]:
         state, schedule = self.state, self.schedule
-        notes = []
+        notes = notes_on_precision(schedule.precision, self.clips.device)
         if state.step < self.n_steps:
             why = f"{schedule.max_minutes:g} minutes were up" if self._share() >= 1 else "validation no longer improved"
             notes.append(f"stopped after {state.step} of {self.n_steps} steps: {why}")

@@ -9,6 +9,7 @@ import torch
 from kwsbench.errors import UserError
 from kwsbench.models import FitContext
 from kwsbench.models.hybrid_dnn_hmm import HybridDnnHmm
+from kwsbench.neural import device
 
 
 def fitted(toy_clips, **settings):
@@ -33,14 +34,16 @@ def test_posteriors_over_shares_are_the_densities_that_they_are_of(toy_clips):
     np.testing.assert_allclose(found - found[:, :1], wanted - wanted[:, :1], rtol=1e-4, atol=1e-3)
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_it_learns_its_toy_words_and_keeps_the_best_epoch(toy_clips, precision):
+@pytest.mark.parametrize(("precision", "has"), [("float32", True), ("bfloat16", True), ("bfloat16", False)])
+def test_it_learns_its_toy_words_and_keeps_the_best_epoch(toy_clips, precision, has, monkeypatch):
+    monkeypatch.setattr(device, "has_bfloat16", lambda kind: has)
     model, log, test = fitted(toy_clips, epochs=8, learning_rate=1e-2, precision=precision)
     assert (model.scores(test).argmax(1) == test.targets).mean() > 0.9
     accuracies = [row["validation_accuracy"] for row in log.history]
     assert len(accuracies) == 8 and accuracies[log.best] == max(accuracies)
     assert log.history[-1]["train_loss"] < log.history[0]["train_loss"]
-    assert "GMM-HMMs that aligned" in log.notes[0]
+    assert "GMM-HMMs that aligned" in log.notes[-1]
+    assert any("float32, not bfloat16" in note for note in log.notes) == (not has)
 
 
 def test_scores_are_log_posteriors(toy_clips):

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from kwsbench.neural import device
 from kwsbench.neural.batches import Batches
 from kwsbench.neural.schedule import Schedule
 from kwsbench.neural.step import Goal, distance, make_optimizer, objective, score, settle, step, weights_of
@@ -92,14 +93,16 @@ def test_a_first_step_by_hand(optimizer):
     assert module.w.item() == pytest.approx(wanted[optimizer], rel=1e-5)
 
 
-def test_bfloat16_is_used_where_asked_for():
-    seen = []
+@pytest.mark.parametrize("has", [True, False])
+def test_bfloat16_is_used_where_asked_for_and_there(monkeypatch, has):
+    monkeypatch.setattr(device, "has_bfloat16", lambda kind: has)
+    seen, lower = [], torch.bfloat16 if has else torch.float32
     module = nn.Sequential(nn.Linear(4, 3))
     module[0].register_forward_hook(lambda *args: seen.append(args[2].dtype))
     for precision in ("float32", "bfloat16"):
         schedule = Schedule(precision=precision)
         step(Goal(module, schedule), make_optimizer(module, schedule), torch.ones(2, 4), torch.tensor([0, 1]))
-    assert seen == [torch.float32, torch.bfloat16] and module[0].weight.dtype == torch.float32
+    assert seen == [torch.float32, lower] and module[0].weight.dtype == torch.float32
 
 
 def test_scores_are_log_posteriors_of_eval_mode_in_order(side):

@@ -7,6 +7,7 @@ from torch import nn
 
 from kwsbench.errors import UserError
 from kwsbench.neural import checkpoint as disk
+from kwsbench.neural import device
 from kwsbench.neural import train as loop
 from kwsbench.neural.augment import Augmentation
 from kwsbench.neural.batches import Batches
@@ -186,6 +187,13 @@ def test_a_warm_up_without_effect_is_told(side):
         return [note for note in training(side, schedule={"epochs": 1, **schedule}).run().notes if "warmup" in note]
 
     assert told(warmup=0.2, schedule="one_cycle") and not told(warmup=0.2, schedule="cosine") and not told()
+
+
+@pytest.mark.parametrize("has", [True, False])
+def test_another_precision_than_was_asked_for_is_told(side, monkeypatch, has):
+    monkeypatch.setattr(device, "has_bfloat16", lambda kind: has)
+    notes = training(side, schedule={"epochs": 1, "precision": "bfloat16"}).run().notes
+    assert notes == ([] if has else ["trained in float32, not bfloat16: this CPU has no instructions for it"])
 
 
 def test_one_clip_is_too_few(side):
