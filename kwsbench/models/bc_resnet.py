@@ -21,8 +21,9 @@ class BCResNet(Network):
     labels 9,232 trainable parameters at tau 1, 17,154 at 1.5, 27,284 at 2, 54,168 at 3, 187,812 at 6, 321,068 at 8: the
     paper's 9.2k to 321k.
     The authors train as by default here but for ``epochs: 200, warmup: 0.025`` and ``band_mask``, which is 1, 3, 5, 7
-    and 7 at tau 1.5, 2, 3, 6 and 8; with tau 1 there are no masks at all. Their momentum is not Nesterov's, the scales
-    of normalisation decay too, and mel bands are not normalised.
+    and 7 at tau 1.5, 2, 3, 6 and 8, a width that no mask of theirs reaches; with tau 1 there are no masks at all. Their
+    momentum is not Nesterov's, the scales of normalisation decay too, frames are centred on their times (101 of a
+    clip), and mel bands are not normalised.
 
     Parameters
     ----------

@@ -22,7 +22,7 @@ class TCResNet8(Network):
     multiply-add as two operations.
     The authors train 30,000 steps of 100 clips, the rate divided by ten after each third: near to ``schedule: cosine,
     epochs: 150, max_steps: 30000``; the defaults are a shorter schedule at their rate and weight decay. Their cepstra
-    are TensorFlow's and are not normalised.
+    are TensorFlow's, not normalised and of bands that begin between bins; their momentum is not Nesterov's.
 
     Parameters
     ----------

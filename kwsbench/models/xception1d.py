@@ -32,7 +32,7 @@ class Xception1d(Network):
     The others are the training loop's: see ``neural.schedule.Schedule`` and ``neural.augment.Augmentation``.
     """
 
-    frontend: ClassVar[Mapping[str, object]] = {"kind": "waveform", "rate": 16000}
+    frontend: ClassVar[Mapping[str, object]] = {"kind": "waveform", "rate": 16000, "fit": "center"}
     input = "waveform"
     score_batch: ClassVar[int] = 64
     training: ClassVar[Mapping[str, object]] = {

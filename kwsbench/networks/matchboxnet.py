@@ -2,9 +2,9 @@
 
 Source: S. Majumdar, B. Ginsburg, "MatchboxNet: 1D Time-Channel Separable Convolutional Neural Network Architecture for
 Speech Commands Recognition", Interspeech 2020, arXiv 2004.08531. As in the authors' code (NeMo) convolutions have no
-bias, batch normalisation has epsilon 1e-3, weights start from Glorot's uniform distribution, and the mean over frames
-goes into the output layer. Beyond the paper's three blocks kernels go on growing by two. The paper pads or crops
-clips to 128 frames with zeros; here as many frames come in as there are.
+bias, batch normalisation has epsilon 1e-3, convolutions start from Glorot's uniform distribution (there the output
+layer too), and the mean over frames goes into the output layer. Beyond the paper's three blocks kernels go on growing
+by two. The paper pads or crops clips to 128 frames with zeros; here as many frames come in as there are.
 
 Signals are kept as (n, channels, 1, frames), channels last in memory: on a CPU faster than 1-D convolutions.
 """

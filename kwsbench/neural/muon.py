@@ -27,8 +27,13 @@ def matrices_of(module: nn.Module) -> list[nn.Parameter]:
     """
     weights = [p for p in module.parameters() if p.requires_grad and p.ndim > 1]
     rows = {id(layer.weight) for layer in module.modules() if isinstance(layer, nn.Embedding)}
-    rows |= {id(getattr(layer, name)) for layer in module.modules() for name in getattr(layer, "added", ())}
+    rows |= added_in(module)
     return [p for p in weights[:-1] if p.shape[1] > 1 and p.shape[0] > 1 and id(p) not in rows]
+
+
+def added_in(module: nn.Module) -> set[int]:
+    """The ``id`` of each parameter that multiplies nothing: those that modules name in ``added``."""
+    return {id(getattr(layer, name)) for layer in module.modules() for name in getattr(layer, "added", ())}
 
 
 def orthogonal(update: Tensor) -> Tensor:

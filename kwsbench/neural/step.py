@@ -11,7 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from kwsbench.neural.batches import Batches
 from kwsbench.neural.device import autocast
-from kwsbench.neural.muon import Muon, matrices_of
+from kwsbench.neural.muon import Muon, added_in, matrices_of
 from kwsbench.neural.schedule import Schedule
 
 KERAS_EPSILON = 1e-7  # Keras keeps probabilities so far from 0 and 1
@@ -66,12 +66,16 @@ def weights_of(targets: Tensor, n_labels: int) -> Tensor:
 
 
 def make_optimizer(module: nn.Module, schedule: Schedule) -> torch.optim.Optimizer:
-    """The optimizer of a schedule; weight decay is for matrices and kernels, not for biases and normalisation."""
-    learned = [p for p in module.parameters() if p.requires_grad]
+    """The optimizer of a schedule.
+
+    Weight decay is for matrices and kernels, not for biases, normalisation and what is added.
+    """
+    learned, added = [p for p in module.parameters() if p.requires_grad], added_in(module)
+    decays = [p for p in learned if p.ndim > 1 and id(p) not in added]
     chosen = {id(p) for p in matrices_of(module)} if schedule.optimizer == "muon" else set()
     groups = [
-        {"params": [p for p in learned if p.ndim > 1 and id(p) not in chosen], "weight_decay": schedule.weight_decay},
-        {"params": [p for p in learned if p.ndim <= 1], "weight_decay": 0.0},
+        {"params": [p for p in decays if id(p) not in chosen], "weight_decay": schedule.weight_decay},
+        {"params": [p for p in learned if p.ndim <= 1 or id(p) in added], "weight_decay": 0.0},
     ]
     if schedule.optimizer == "muon":
         matrices = {"params": [p for p in learned if id(p) in chosen], "weight_decay": schedule.weight_decay}

@@ -39,7 +39,8 @@ class Trained:
     Attributes
     ----------
     history : a mapping for each validation: step, epoch, train_loss, train_accuracy, validation_loss,
-        validation_accuracy, learning_rate, elapsed_s (since the start, validations included).
+        validation_accuracy, learning_rate, elapsed_s (since the start, validations included). Accuracies are of
+        targets: where each unknown word has one, an unknown word taken for another is an error.
     best : index into ``history`` of the weights that were kept.
     notes : sentences a reader should know.
     earlier_s : seconds of training that the checkpoint it went on from had behind it.

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from kwsbench.networks.kwt import KWT
 from kwsbench.neural import device
 from kwsbench.neural.batches import Batches
 from kwsbench.neural.schedule import Schedule
@@ -113,6 +114,16 @@ def test_scores_are_log_posteriors_of_eval_mode_in_order(side):
     wanted = F.log_softmax(module[2](torch.from_numpy(clips.features).flatten(1)), 1)
     np.testing.assert_allclose(scores.numpy(), wanted.detach().numpy(), rtol=1e-5)
     assert module.training
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd", "muon"])
+def test_weights_decay_that_multiply_and_no_others(optimizer):
+    net = KWT(4, 9, 6, 1, 0.0)
+    groups = make_optimizer(net, Schedule(optimizer=optimizer, weight_decay=0.1)).param_groups
+    decays = {id(p): group["weight_decay"] for group in groups for p in group["params"]}
+    assert len(decays) == len(list(net.parameters()))
+    assert decays[id(net.places)] == decays[id(net.token)] == decays[id(net.out.bias)] == 0
+    assert decays[id(net.embed.weight)] == decays[id(net.out.weight)] == 0.1
 
 
 def test_weights_make_targets_count_alike():
