@@ -47,7 +47,7 @@ class Frontend:
     preemphasis : of mfcc and plp; 0: none.
     lifter : of the cepstra; 0: none.
     energy : the first cepstrum is the log of the frame's energy.
-    eps : added to, or least value of, what a logarithm is taken of; cepstra have a least value of their own, 2.2e-16.
+    eps : added to, or least value of, what a logarithm is taken of; cepstra have the least value of what they follow.
     deltas : 0; 1: with differences; 2: with differences of differences (over ± 2 frames).
     normalise : each dimension to mean 0 and deviation 1: "global" by the training side, "utterance" by the clip,
         "speaker" by the speaker's clips of the same side (silence: by the clip), "sliding" by the frames around.

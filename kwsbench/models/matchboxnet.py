@@ -20,8 +20,8 @@ class MatchboxNet(Network):
     30 labels 77,214, 92,766 and 138,846 are trained, with 12 labels 2,322 less. The authors train NovoGrad, which is
     not here, for 200 epochs in batches of 128 a device: a rate of 0.05 that rises over 5 % of the steps, stays for 45 %
     and falls by a square, weight decay 1e-3, shifts up to 5 ms, white noise, two masks of 25 frames, two of 15 cepstra
-    and five rectangles. Their cepstra are torchaudio's, not normalised and of bands that begin between
-    bins.
+    and five rectangles. Their cepstra are torchaudio's, of bands that begin between bins, and not
+    normalised.
 
     Parameters
     ----------
