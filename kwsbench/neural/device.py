@@ -39,7 +39,7 @@ def keep_freed_memory() -> None:
 def has_bfloat16(device: str) -> bool:
     """Whether a device has instructions for bfloat16.
 
-    A CPU without them takes about ten times as long for a network in bfloat16 as in float32.
+    A CPU without them takes many times as long for a network in bfloat16 as in float32.
     """
     if device == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
