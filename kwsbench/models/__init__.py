@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 import numpy as np
 
 from kwsbench.errors import UserError
-from kwsbench.neural import SETTING_VERSIONS
+from kwsbench.neural import NOT_ASKED, SETTING_VERSIONS
 from kwsbench.progress import Progress, silent
 from kwsbench.seeds import fingerprint
 
@@ -186,7 +186,7 @@ def versions_of(name: str, settings: Mapping[str, object]) -> dict[str, int | st
     """
     own = importlib.import_module(model_class(name).__module__)
     version = getattr(own, "VERSION", 1 if name in MODELS else None)
-    found = {setting: number for setting, number in SETTING_VERSIONS.items() if settings.get(setting)}
+    found = {setting: number for setting, number in SETTING_VERSIONS.items() if settings.get(setting) not in NOT_ASKED}
     return found | {"model": fingerprint(Path(own.__file__ or "").read_text()) if version is None else version}
 
 

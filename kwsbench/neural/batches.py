@@ -93,6 +93,18 @@ class Batches:
     def __len__(self) -> int:
         return len(self.targets)
 
+    def expected_counts(self) -> Tensor:
+        """float64 (n_labels,): clips of each target that an epoch is expected to have, decoys among them."""
+        counts = torch.bincount(self.targets, minlength=self.n_labels).double()
+        if self.augmenter is None or not self.augmenter.settings.decoy_share:
+            return counts
+        words = torch.from_numpy(self.augmenter.words).to(self.device)
+        becoming = torch.bincount(self.targets[words], minlength=self.n_labels).double()
+        fewer = self.augmenter.settings.decoy_share * becoming
+        counts -= fewer
+        counts[self.clips.labels.index(UNKNOWN)] += fewer.sum()
+        return counts
+
     def take(self, index: np.ndarray, epoch: int = 0) -> tuple[Tensor, Tensor]:
         """Inputs and targets of the clips ``index`` as they are in an epoch."""
         targets = self.targets[torch.from_numpy(index).to(self.device)]

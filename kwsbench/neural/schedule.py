@@ -33,8 +33,8 @@ class Schedule:
         (Hinton, Vinyals & Dean, arXiv 1503.02531); 0 without a teacher.
     teacher_temperature : that the teacher's posteriors and the network's are softened by before they are compared.
     balance : what is done where targets have unequal numbers of clips: nothing; "weights" in the loss that make up for
-        it; or "sampling", an epoch draws its clips with all targets alike. Decoys are made after that, and
-        add to one target.
+        it, decoys as expected among them; or "sampling", an epoch draws its clips with all targets alike, of which
+        some become decoys after that.
     clip_norm : most that the norm of a step's gradient may be; 0: any.
     ema : decay of a running average of the weights, which is what is validated and kept; 0: the weights themselves.
     max_steps : a budget; the schedule is fitted into it; 0: none.

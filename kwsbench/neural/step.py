@@ -59,10 +59,15 @@ def distance(logits: Tensor, taught: Tensor, temperature: float) -> Tensor:
     return temperature**2 * F.kl_div(own, others, reduction="batchmean", log_target=True)
 
 
-def weights_of(targets: Tensor, n_labels: int) -> Tensor:
-    """float32 (n_labels,): weights under which all targets that occur count alike; their mean over clips is 1."""
-    counts = torch.bincount(targets, minlength=n_labels)
-    return len(targets) / (counts > 0).sum() / counts.clamp(min=1)
+def weights_of(counts: Tensor) -> Tensor:
+    """float32 (n_labels,): weights under which all targets that occur count alike; their mean over clips is 1.
+
+    Parameters
+    ----------
+    counts : float (n_labels,), clips of each target that an epoch is expected to have.
+    """
+    weights = counts.sum() / (counts > 0).sum() / counts
+    return torch.where(counts > 0, weights, 1.0).float()
 
 
 def make_optimizer(module: nn.Module, schedule: Schedule) -> torch.optim.Optimizer:

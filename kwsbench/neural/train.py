@@ -110,7 +110,7 @@ class Training:
         if self.schedule.ema:
             self.averaged = AveragedModel(self.module, multi_avg_fn=get_ema_multi_avg_fn(self.schedule.ema))
         balanced = self.schedule.balance == "weights"
-        self.weights = weights_of(self.clips.targets, self.clips.n_labels) if balanced else None
+        self.weights = weights_of(self.clips.expected_counts()) if balanced else None
         if not self.n_steps:
             raise UserError(f"{len(self.clips)} training clips", todo="a network needs at least two")
         for name in ("loss", "mixup", "balance", "label_smoothing", "teacher_share"):

@@ -257,6 +257,18 @@ def test_decoys_become_unknown(side):
     assert torch.equal(waves[unknown], plain[unknown]) and not torch.equal(waves[~unknown], plain[~unknown])
 
 
+def test_decoys_count_where_they_are_expected(side):
+    clips = side(300)
+    object.__setattr__(clips, "labels", ("low", "high", "unknown"))
+    varied = Batches(clips, "waveform", "cpu", Augmentation(shift_ms=0, noise_share=0, gain_db=0, decoy_share=0.3))
+    expected = varied.expected_counts()
+    plain = Batches(clips, "waveform", "cpu").expected_counts()
+    assert plain.tolist() == np.bincount(clips.targets, minlength=3).tolist()
+    assert expected[:2].tolist() == pytest.approx((0.7 * plain[:2]).tolist())
+    heard = [torch.bincount(varied.take(np.arange(300), epoch)[1], minlength=3) for epoch in range(20)]
+    assert torch.stack(heard).double().mean(0).tolist() == pytest.approx(expected.tolist(), rel=0.06)
+
+
 def test_masks_are_within_their_widths_and_hide_with_the_mean():
     settings = Augmentation(time_masks=1, time_mask=5, band_masks=1, band_mask=3)
     frames = torch.randn(400, 20, 10, generator=torch.Generator().manual_seed(0))

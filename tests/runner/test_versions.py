@@ -23,3 +23,9 @@ def test_only_cells_that_average_weights_are_others_since_averages_are_settled(v
     plain, averaged = versions(""), versions("ema: 0.99")
     assert "ema" not in plain and averaged == plain | {"ema": 2}
     assert versions("ema: 0.0") == plain
+
+
+def test_only_cells_that_weigh_targets_are_others_since_decoys_are_counted(versions):
+    plain, weighed = versions(""), versions("balance: weights")
+    assert "balance" not in plain and weighed == plain | {"balance": 2}
+    assert versions("balance: none") == plain
