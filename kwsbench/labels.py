@@ -41,6 +41,11 @@ COLUMNS = ["clip", "path", "start", "stop", "gain", "peak", "word", "label", "ta
 PREDICTION_COLUMNS = ("clip", "speaker", "label", "predicted")  # beside the labels' own, in a table of predictions
 
 
+def label_of(target: str) -> str:
+    """The label that a target stands for: "unknown:bed" for unknown, every other for itself."""
+    return UNKNOWN if target.startswith(f"{UNKNOWN}:") else target
+
+
 @dataclass(frozen=True)
 class Task:
     """A labelled split: what every model of a comparison sees.

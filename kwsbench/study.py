@@ -16,7 +16,7 @@ from kwsbench.seeds import derive_seed
 LATE: Mapping[str, Mapping[str, Any]] = {
     "labels": {"unseen": (), "unheard": ()},
     "split": {"train_speakers": "all", "train_clips": "all", "like": None},
-    "settings": {"filter_db": 0.0, "teacher_share": 0.0, "teacher_temperature": 1.0},
+    "settings": {"filter_db": 0.0, "teacher_share": 0.0, "teacher_temperature": 1.0, "calibrate": False},
 }
 """Settings that came after the first results, and the values with which they change nothing."""
 

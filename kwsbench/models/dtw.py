@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 
 from kwsbench.models import Cost, FitContext, FitLog, check_least
+from kwsbench.models.calibration import fitted_scale
 from kwsbench.models.gaussians import frames_of, log_posteriors, log_prior
-from kwsbench.models.temperature import fitted_scale
 from kwsbench.seeds import derive_seed
 
 if TYPE_CHECKING:

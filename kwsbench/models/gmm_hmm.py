@@ -211,7 +211,7 @@ class WordHMM:
         if self.mmi_iter:
             log.notes.append(self._discriminate(words, (frames, y, lengths), validation, context))
         if self.calibrate:
-            from kwsbench.hmm.calibration import fit_scale_and_priors
+            from kwsbench.models.calibration import fit_scale_and_priors
 
             found = words.log_likelihood(*self._frames(validation), validation.speakers)
             self.scale_, self.log_prior_ = fit_scale_and_priors(found, validation.targets, self.log_prior_)

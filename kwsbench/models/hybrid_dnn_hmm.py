@@ -14,9 +14,9 @@ import numpy as np
 
 from kwsbench.errors import UserError
 from kwsbench.models import Cost, FitContext, FitLog, check_least, settings_of
+from kwsbench.models.calibration import fitted_scale
 from kwsbench.models.gaussians import clip_blocks, log_posteriors, log_prior
 from kwsbench.models.gmm_hmm import WordHMM
-from kwsbench.models.temperature import fitted_scale
 from kwsbench.models.variants import varied
 from kwsbench.neural.schedule import Schedule
 from kwsbench.seeds import derive_seed

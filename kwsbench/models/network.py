@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from kwsbench.errors import UserError
+from kwsbench.labels import UNKNOWN, label_of
 from kwsbench.models import Cost, FitContext, FitLog
 from kwsbench.neural.augment import Augmentation
 from kwsbench.neural.schedule import Schedule
@@ -164,17 +165,18 @@ class Network:
             self._begin(train, context)
             schedule = self._shared(Schedule)
             teacher = self._teaching(train, context)
+            judges = validation
             if 0 < schedule.validation_clips < len(validation):
                 rng = np.random.default_rng(derive_seed(context.seed, "validation"))
                 chosen = rng.choice(len(validation), schedule.validation_clips, replace=False)
-                validation = validation.take(np.sort(chosen))
-            sides = train.fingerprint, validation.fingerprint
+                judges = validation.take(np.sort(chosen))
+            sides = train.fingerprint, judges.fingerprint
             taught = [context.teacher.fingerprint] if context.teacher else []
             key = fingerprint(type(self).__name__, self.settings, sides, context.seed, context.device, *taught)
             trained = Training(
                 self.fitted(),
                 self._batches(train, self._shared(Augmentation), context.seed),
-                self._batches(validation),
+                self._batches(judges),
                 schedule,
                 seed=context.seed,
                 score_batch=self.score_batch,
@@ -184,7 +186,32 @@ class Network:
                 scalars=context.scalars,
                 teacher=teacher,
             ).run()
-        return FitLog(trained.history, trained.best, trained.notes, trained.earlier_s)
+            notes = [*trained.notes, *([self._calibrate(validation)] if schedule.calibrate else [])]
+        return FitLog(trained.history, trained.best, notes, trained.earlier_s)
+
+    def _calibrate(self, validation: "Clips") -> str:
+        """Make posteriors right on validation clips, and say what that changed; all targets of a label move alike."""
+        import torch
+
+        from kwsbench.models.calibration import fit_scale_and_priors
+        from kwsbench.neural.calibrated import Calibrated
+
+        owners = [label_of(target) for target in self.labels_]
+        labels = list(dict.fromkeys(owners))
+        label = np.array([labels.index(owner) for owner in owners])
+        found = self.scores(validation).astype(np.float64)
+        best = np.stack([found[:, label == i].max(axis=1) for i in range(len(labels))], axis=1)
+        even = np.full(len(labels), -np.log(len(labels)))
+        scale, priors = fit_scale_and_priors(best, label[validation.targets], even)
+        made = Calibrated(self.fitted(), len(owners)).to(self.device_)
+        made.scale.fill_(scale)
+        made.offsets.copy_(torch.from_numpy((priors - even)[label]))
+        self.module_ = made
+        told = f"a scale of {scale:.3g} for log posteriors, and priors, from the validation clips"
+        if UNKNOWN not in labels or len(labels) < 2:
+            return told
+        place = labels.index(UNKNOWN)
+        return f"{told}: unknown counts {np.exp(priors[place] - np.delete(priors, place).mean()):.2g} times the others"
 
     def _teaching(self, train: "Clips", context: FitContext) -> "Teaching | None":
         """The context's teacher, ready to say what it hears in this fit's clips."""
@@ -267,10 +294,14 @@ class Network:
         """Read what ``save`` wrote, settings included, onto the CPU."""
         from safetensors.torch import load_file
 
+        from kwsbench.neural.calibrated import Calibrated
+
         about = json.loads((folder / "settings.json").read_text())
         settings = {key: tuple(value) if isinstance(value, list) else value for key, value in about["settings"].items()}
         self.__init__(**settings)  # type: ignore[misc]  # the saved model's settings replace this one's
         self.labels_, self.shape_ = tuple(about["labels"]), tuple(about["shape"])
         self.n_labels_ = len(self.labels_)
         self.module_ = self.build(self.n_labels_, self.shape_)
+        if self._shared(Schedule).calibrate:
+            self.module_ = Calibrated(self.module_, self.n_labels_)
         self.module_.load_state_dict(load_file(folder / "weights.safetensors"))

@@ -45,6 +45,9 @@ class Schedule:
     validate_every : steps between validations; 0: after each epoch.
     validation_clips : validate on so many clips drawn once; 0: all.
     patience : stop after so many validations without a better one; 0: never.
+    calibrate : fit a scale and priors of labels on the validation clips, once the weights are chosen, for the right
+        labels' posteriors: what a network answers depends on how often it heard each label in training, and all
+        unknown words together may be far more there than where it is used.
     """
 
     epochs: int = 25
@@ -68,6 +71,7 @@ class Schedule:
     validate_every: int = 0
     validation_clips: int = 0
     patience: int = 0
+    calibrate: bool = False
 
     def __post_init__(self) -> None:
         for name, least in (("epochs", 1), ("batch_size", 2), ("max_steps", 0), ("max_minutes", 0), ("patience", 0)):

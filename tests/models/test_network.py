@@ -11,6 +11,7 @@ from kwsbench.errors import UserError
 from kwsbench.models import FitContext, Teacher, settings_of
 from kwsbench.models.majority import Majority
 from kwsbench.models.network import SHARED, Network
+from kwsbench.neural.calibrated import Calibrated
 from kwsbench.neural.step import score
 
 
@@ -190,3 +191,32 @@ def test_validation_may_be_a_share_of_the_clips(sides, monkeypatch):
     )
     model.fit(train, validation, FitContext(seed=0))
     assert seen == [7]
+
+
+def test_calibrated_posteriors_are_right_where_labels_are_said_otherwise(toy_clips, tmp_path):
+    names = ("yes", "no", "unknown:bed", "unknown:cat")
+    train, validation, test = (replace(toy_clips(n, seed), labels=names) for seed, n in enumerate((12, 30, 6)))
+    rare = validation.take(np.flatnonzero((validation.targets < 2) | (np.arange(len(validation)) % 10 == 0)))
+    fits, surprise = {}, {}
+    for calibrate in (False, True):
+        model = plain(Linear(epochs=2, calibrate=calibrate))
+        log = model.fit(train, rare, FitContext(seed=0))
+        fits[calibrate], heard = model.scores(test), model.scores(rare)
+        by_label = np.column_stack([heard[:, :2], heard[:, 2:].max(1)])
+        by_label -= np.logaddexp.reduce(by_label, axis=1, keepdims=True)
+        surprise[calibrate] = -by_label[np.arange(len(rare)), np.minimum(rare.targets, 2)].mean()
+    assert surprise[True] < surprise[False]
+    assert "unknown counts" in log.notes[-1] and isinstance(model.module_, Calibrated)
+    np.testing.assert_allclose(np.exp(fits[True]).sum(1), 1, rtol=1e-5)
+    changed = fits[True] - model.module_.scale.item() * fits[False]
+    changed -= changed[:, :1]  # posteriors are known up to what they share
+    np.testing.assert_allclose(changed, changed[:1].repeat(len(test), 0), atol=1e-4)
+    assert changed[0, 2] == pytest.approx(changed[0, 3], abs=1e-4) and abs(changed[0, 2]) > 0.1
+
+    model.save(tmp_path)
+    again = Linear()
+    again.load(tmp_path)
+    np.testing.assert_array_equal(again.scores(test), fits[True])
+    rounded, _ = again.int8_scores(rare, test)
+    assert np.abs(rounded - fits[True]).max() < 0.2
+    assert model.cost(test).params == plain(Linear()).cost(test).params

@@ -1,7 +1,12 @@
 import numpy as np
 import pytest
 
-from kwsbench.hmm.calibration import fit_scale_and_priors
+from kwsbench.models.calibration import fit_scale_and_priors
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(7)
 
 
 def test_a_known_scale_and_known_priors_are_found(rng):
