@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kwsbench.recipe.catalogue import Catalogue
-from kwsbench.recipe.form import STANDARD, Top
+from kwsbench.recipe.form import STANDARD, Fusion, Top
 from kwsbench.recipe.settings import Setting, json_object, settings_of
 
 
@@ -43,6 +43,7 @@ def json_schema() -> dict[str, Any]:
     corpora = {name: json_object(catalogue.corpus(name)) for name in CORPORA}
     name_of_corpus = {"enum": sorted(CORPORA)}
     members = {"type": "array", "items": {"type": "string"}, "minItems": 1, "uniqueItems": True}
+    fusion = json_object(settings_of(Fusion), members=members)
     blocks: dict[str, Any] = {
         "extends": {"type": "string"},
         "corpora": {
@@ -57,7 +58,7 @@ def json_schema() -> dict[str, Any]:
         "models": models,
         **{name: {"anyOf": [{"const": STANDARD}, json_object(one)]} for name, one in catalogue.asked.items()},
         "exclude": {"anyOf": [{"type": "string"}, json_object(catalogue.exclude)]},
-        "fusions": {"type": "object", "additionalProperties": members},
+        "fusions": {"type": "object", "additionalProperties": {"anyOf": [members, fusion]}},
         "limits": json_object(catalogue.limits),
     }
     settings = {**settings_of(Top), "study": Setting("study", str, "")}

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 STANDARD = "standard"  # a name for a block of ``ASKED`` without settings
 ASKED = ("robustness", "streaming")  # blocks of what is done after the test; in no key where they are not asked for
@@ -68,7 +68,7 @@ class Recipe:
     robustness : the settings of ``Corruptions`` in full; empty: models are scored on clips as they are alone.
     streaming : the settings of ``Streaming`` in full; empty: models listen to no stream.
     exclude : ``clips`` that are left out, sorted, and the ``sides`` that they leave, see ``Exclude``; empty: none are.
-    fusions : name → the entries that answer together under it, by the mean of their posteriors.
+    fusions : name → the entries that answer together under it.
     path : where the recipe was read from. exclude_where : file:line of ``exclude``.
     """
 
@@ -84,7 +84,7 @@ class Recipe:
     robustness: Mapping[str, Any] = field(default_factory=dict)
     streaming: Mapping[str, Any] = field(default_factory=dict)
     exclude: Mapping[str, Any] = field(default_factory=dict)
-    fusions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    fusions: Mapping[str, "Fusion"] = field(default_factory=dict)
     path: Path = field(default=Path(), compare=False)
     exclude_where: str = field(default="", compare=False)
 
@@ -92,8 +92,30 @@ class Recipe:
         """The recipe written out in full, JSON-able; a file with this content loads as the same recipe."""
         plain = asked_for({key: value for key, value in asdict(self).items() if key not in _OF_THE_FILE})
         plain["models"] = {entry.name: _written(entry) for entry in self.models.values()}
+        if self.fusions:
+            plain["fusions"] = {name: fusion.written() for name, fusion in self.fusions.items()}
         result: dict[str, Any] = json.loads(json.dumps(plain))
         return result
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """Entries that answer as one, by the mean of their posteriors.
+
+    Attributes
+    ----------
+    members : the entries.
+    priors : how often labels are said. "train": as each member learned it. "validation": as on the validation side,
+        where members learned it of the training side, as networks do; see ``evaluate.fusion``.
+    """
+
+    members: tuple[str, ...]
+    priors: Literal["train", "validation"] = "train"
+
+    def written(self) -> list[str] | dict[str, Any]:
+        """As a recipe has it; a list says the members alone."""
+        members = list(self.members)
+        return members if self.priors == "train" else {"members": members, "priors": self.priors}
 
 
 def asked_for(parts: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 from kwsbench.errors import UserError
 from kwsbench.recipe.catalogue import Catalogue
 from kwsbench.recipe.exclude import SIDES, Exclude, listed_clips
-from kwsbench.recipe.form import ASKED, LATER, STANDARD, Choices, Entry, Limits, Recipe, Top, combinations
+from kwsbench.recipe.form import ASKED, LATER, STANDARD, Choices, Entry, Fusion, Limits, Recipe, Top, combinations
 from kwsbench.recipe.settings import Setting, mapping_of, read_settings, settings_of
 from kwsbench.recipe.source import Located, Problem, nearest, parse, read_tree, shown, with_override
 from kwsbench.recipe.teachers import Teachers
@@ -130,7 +130,7 @@ def _only(recipe: Recipe, only: str | Sequence[str], entries: Collection[str], p
             problems.append(Problem(f"--only {text}", "", what, nearest(name, entries)))
     if not names:
         problems.append(Problem(f"--only {text}", "", f"expected one of {', '.join(entries)}"))
-    fusions = {name: members for name, members in recipe.fusions.items() if set(members) <= set(names)}
+    fusions = {name: fusion for name, fusion in recipe.fusions.items() if set(fusion.members) <= set(names)}
     models = {name: entry for name, entry in recipe.models.items() if name in names}
     return replace(recipe, models=models, fusions=fusions)
 
@@ -272,16 +272,23 @@ class _Resolver:
                 self.report(item.where, "exclude", error.what, error.todo)
         return {"clips": clips, "sides": tuple(side for side in SIDES if side in settings["sides"])}
 
-    def fusions(self, found: Located | None, models: Located | None) -> dict[str, tuple[str, ...]]:
+    def fusions(self, found: Located | None, models: Located | None) -> dict[str, Fusion]:
         """Members by name; what they may be are all entries that the recipe names, those with mistakes too."""
         entries = models.value if models is not None and models.is_mapping else {}
-        fusions: dict[str, tuple[str, ...]] = {}
+        fusions: dict[str, Fusion] = {}
         for name, item in mapping_of(found, "fusions", self.problems).items() if found is not None else ():
             at = f"fusions.{name}"
             if not _NAME.fullmatch(name):
                 self.report(item.key_where, "fusions", f"{shown(name)}: expected {_NAME_FORM}")
             if name in entries:
                 self.report(item.key_where, at, "an entry of models has this name", "give the fusion another")
+            settings: dict[str, Any] = {"priors": "train"}
+            if item.is_mapping:
+                before = len(self.problems)
+                settings = read_settings(item, settings_of(Fusion), at, self.problems)
+                if len(self.problems) > before:
+                    continue
+                item = item.value["members"]
             members = [one.value for one in item.value] if item.is_list else []
             if not members:
                 self.report(item.where, at, f"{shown(item)}: expected a list of entries of models")
@@ -291,7 +298,7 @@ class _Resolver:
                     self.report(one.where, at, what, nearest(str(one.value), entries))
                 elif members.count(one.value) > 1:
                     self.report(one.where, at, f"{one.value} stands twice", "each member counts once")
-            fusions[name] = tuple(map(str, members))
+            fusions[name] = Fusion(tuple(map(str, members)), settings["priors"])
         return fusions
 
     def models(self, found: Located | None, where: str) -> dict[str, Entry]:

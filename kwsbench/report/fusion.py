@@ -11,19 +11,21 @@ import numpy as np
 import pandas as pd
 
 from kwsbench.evaluate import rejection, score_cell
-from kwsbench.evaluate.fusion import fuse
+from kwsbench.evaluate.fusion import fuse, prior_shift
 from kwsbench.labels import UNKNOWN
 from kwsbench.report.rows import Predictions, Record, by_task
 from kwsbench.store import Store
 from kwsbench.wording import plural
 
 FUSION = "fusion"
+Asked = Sequence[str] | Mapping[str, Any]
+"""What a written recipe says of a fusion, see ``recipe.form.Fusion``."""
 TaskRows = Callable[[str], pd.DataFrame]
 """Fingerprint of a task → who is on which side of it, see ``Store.task``."""
 
 
 def with_fusions(
-    records: Sequence[Record], predictions: Predictions, fusions: Mapping[str, Sequence[str]], task: TaskRows | None
+    records: Sequence[Record], predictions: Predictions, fusions: Mapping[str, Asked], task: TaskRows | None
 ) -> tuple[list[Record], Predictions]:
     """Records and predictions of cells, and after them those of fusions, one a fold.
 
@@ -31,23 +33,25 @@ def with_fusions(
     ----------
     records : one a cell, in the recipe's order.
     predictions : cell → its table of predictions.
-    fusions : name → the entries that are its members.
-    task : without it nothing is said of unknown words heard and new.
+    fusions : name → the entries that are its members, and whose priors they answer by.
+    task : without it nothing is said of unknown words heard and new, and nothing is known of priors.
     """
     made: dict[str, Record] = {}
     tables: dict[str, pd.DataFrame] = {}
     for group in by_task(records).values() if fusions else ():
         for fold in dict.fromkeys(record["parts"]["fold"] for record in group):
             here = [record for record in group if record["parts"]["fold"] == fold]
-            for name, members in fusions.items():
+            for name, asked in fusions.items():
+                written = asked if isinstance(asked, Mapping) else {"members": asked}
+                members, moved = written["members"], written.get("priors") == "validation"
                 fits = [record for record in here if record["parts"]["entry"] in members]
                 record = _begun(here[0], name)
-                lacking = _lacking(fits, members)
+                lacking = _lacking(fits, members) or (_priorless(fits, task) if moved else "")
                 if lacking:
                     made[record["cell"]] = record | {"status": "failed", "reason": lacking}
                     continue
-                found = tables[record["cell"]] = _fused(fits, predictions)
-                made[record["cell"]] = record | _outcome(fits, found, task)
+                found = tables[record["cell"]] = _fused(fits, predictions, task if moved else None)
+                made[record["cell"]] = record | _outcome(fits, found, task, moved)
 
     def answers(cell: str) -> pd.DataFrame:
         return tables[cell] if cell in tables else predictions(cell)
@@ -78,19 +82,34 @@ def _lacking(fits: Sequence[Record], members: Sequence[str]) -> str:
     return f"{', '.join(names)}, of which it is made, has no whole result" if names else ""
 
 
-def _fused(fits: Sequence[Record], predictions: Predictions) -> pd.DataFrame:
-    """A fit whose record is from before there were temperatures counts at 1."""
+def _priorless(fits: Sequence[Record], task: TaskRows | None) -> str:
+    """Why priors of validation cannot be had; empty where they can."""
+    known = task is not None and all(record["parts"].get("task_fingerprint") for record in fits)
+    return "" if known else "nothing is kept of how often its members heard each label, and validation has it"
+
+
+def _fused(fits: Sequence[Record], predictions: Predictions, task: TaskRows | None) -> pd.DataFrame:
+    """A fit whose record is from before there were temperatures counts at 1; with ``task`` priors are of validation."""
     temperatures = [float(record.get("temperature") or 1.0) for record in fits]
-    return fuse([predictions(record["cell"]) for record in fits], temperatures, fits[0]["label_names"])
+    labels = fits[0]["label_names"]
+    shifts = [_shift(task(record["parts"]["task_fingerprint"]), labels) for record in fits] if task else None
+    return fuse([predictions(record["cell"]) for record in fits], temperatures, labels, shifts)
 
 
-def _outcome(fits: Sequence[Record], table: pd.DataFrame, task: TaskRows | None) -> Record:
+def _shift(rows: pd.DataFrame, labels: Sequence[str]) -> np.ndarray:
+    learned, said = (rows.loc[rows["side"] == side, "label"].tolist() for side in ("train", "validation"))
+    return prior_shift(learned, said, labels)
+
+
+def _outcome(fits: Sequence[Record], table: pd.DataFrame, task: TaskRows | None, moved: bool) -> Record:
     """What a cell's record says of its result, of a fusion: of the task what its members say, costs added up."""
     first = fits[0]
     same = ("label_names", "corpus_notes", "licence", "split_fingerprint", "quarantined", "n_duplicates", "synthetic")
     phases = {phase for record in fits for phase in record["timings"]}
     names = dict.fromkeys(record["parts"]["entry"] for record in fits)
     note = f"the mean of the posteriors of {plural(len(fits), 'fit')} of {', '.join(names)}; costs are their sums"
+    if moved:
+        note += "; posteriors as if labels were said as often as on validation, not as in training"
     if cold := [f"{r['parts']['entry']} (seed {r['parts']['seed']})" for r in fits if not r.get("temperature")]:
         note += f"; at temperature 1, for none was kept: {', '.join(cold)}"
     found: dict[str, Any] = {

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kwsbench.evaluate.fusion import fuse
+from kwsbench.evaluate.fusion import fuse, prior_shift
 
 LABELS = ("yes", "no", "up")
 
@@ -42,6 +42,25 @@ def test_one_that_is_far_too_sure_is_not_the_only_one_heard():
     sure, doubter = answers([[0.0, 200.0, 0.0]]), answers([[1.0, 0.0, 0.0]])
     assert fuse([sure, doubter, doubter], [1.0, 1.0, 1.0], LABELS)["predicted"].tolist() == ["no"]
     assert fuse([sure, doubter, doubter], [400.0, 1.0, 1.0], LABELS)["predicted"].tolist() == ["yes"]
+
+
+def test_posteriors_move_from_the_priors_that_were_learned_to_those_that_hold():
+    """Two labels whose posteriors Bayes' rule gives under either prior."""
+    likelihood = np.array([[0.3, 0.1, 0.4], [0.2, 0.5, 0.1]])
+    learned, holds = np.array([0.2, 0.2, 0.6]), np.array([0.5, 0.4, 0.1])
+    shift = prior_shift(["yes"] * 2 + ["no"] * 2 + ["up"] * 6, ["yes"] * 5 + ["no"] * 4 + ["up"], LABELS)
+    found = fuse([answers(np.log(likelihood * learned))], [1.0], LABELS, [shift])
+    wanted = likelihood * holds
+    wanted /= wanted.sum(1, keepdims=True)
+    np.testing.assert_allclose(np.exp(found[list(LABELS)].to_numpy()), wanted, rtol=1e-5)
+    assert found["predicted"].tolist() == ["yes", "no"]
+
+
+def test_a_label_that_either_side_lacks_stays_as_it_is():
+    assert prior_shift(["yes", "no"], ["yes", "up"], LABELS).tolist() == [0.0, 0.0, 0.0]
+    assert prior_shift(["yes", "no", "no", "no"], ["yes", "yes", "no", "no"], LABELS) == pytest.approx(
+        [np.log(2), np.log(2 / 3), 0.0]
+    )
 
 
 def test_clips_are_matched_by_name():

@@ -6,6 +6,7 @@ import pytest
 
 from kwsbench.errors import UserError
 from kwsbench.recipe import json_schema, load_recipe
+from kwsbench.recipe.form import Fusion
 from kwsbench.study import expand
 
 HEAD = "corpora: plain\nmodels: {toy: {}, other: {model: toy, size: 3}}\n"
@@ -13,10 +14,20 @@ HEAD = "corpora: plain\nmodels: {toy: {}, other: {model: toy, size: 3}}\n"
 
 def test_members_are_read_and_written(write):
     recipe = load_recipe(write(HEAD + "fusions: {both: [toy, other], toys: [toy]}\n"))
-    assert recipe.fusions == {"both": ("toy", "other"), "toys": ("toy",)}
+    assert recipe.fusions == {"both": Fusion(("toy", "other")), "toys": Fusion(("toy",))}
+    assert recipe.resolved()["fusions"] == {"both": ["toy", "other"], "toys": ["toy"]}
     assert load_recipe(write(json.dumps(recipe.resolved()), "again.yaml")) == recipe
     assert "fusions" not in load_recipe(write(HEAD, "without.yaml")).resolved()
     assert "fusions" in json_schema()["properties"]
+
+
+def test_priors_are_read_and_written(write):
+    recipe = load_recipe(write(HEAD + "fusions: {moved: {members: [toy, other], priors: validation}}\n"))
+    assert recipe.fusions == {"moved": Fusion(("toy", "other"), "validation")}
+    assert recipe.resolved()["fusions"] == {"moved": {"members": ["toy", "other"], "priors": "validation"}}
+    assert load_recipe(write(json.dumps(recipe.resolved()), "again.yaml")) == recipe
+    plain = load_recipe(write(HEAD + "fusions: {both: {members: [toy]}}\n", "plain.yaml"))
+    assert plain.fusions == {"both": Fusion(("toy",))} and load_recipe(plain.path, only="other").fusions == {}
 
 
 def test_they_change_no_cell(write):
@@ -43,6 +54,10 @@ def test_a_recipe_adds_to_what_it_extends(write):
         ("{both: toy}", "fusions.both: toy: expected a list of entries of models"),
         ("{both: []}", "fusions.both: []: expected a list of entries of models"),
         ("{both: [[toy]]}", "fusions.both: "),
+        ("{both: {members: [toy, othr]}}", "fusions.both: othr: no entry of that name; expected one of toy, other"),
+        ("{both: {members: []}}", "fusions.both: []: expected a list of entries of models"),
+        ("{both: {priors: validation}}", "members"),
+        ("{both: {members: [toy], priors: test}}", "fusions.both.priors: test: expected one of train, validation"),
         ("{toy: [toy, other]}", "fusions.toy: an entry of models has this name"),
         ("{a b: [toy, other]}", "expected letters, digits"),
         ("[toy, other]", "fusions: "),

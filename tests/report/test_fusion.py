@@ -84,6 +84,27 @@ def test_unknown_words_count_as_heard_where_any_member_heard_them(made):
     assert counted["heard_right"] == counted["heard"] and counted["new_right"] == counted["new"]
 
 
+def test_priors_of_validation_take_back_what_training_heard_too_much_of(made):
+    record = made.add("cnn", 0.8)
+    record["parts"]["task_fingerprint"] = "one"
+    sides = {"train": [1, 1, 1, 1, 16, 1], "validation": [1] * 6}
+    rows = pd.concat(
+        pd.DataFrame({"clip": "c", "word": "w", "label": np.repeat(made.labels, counts), "side": side})
+        for side, counts in sides.items()
+    )
+    rows = pd.concat([rows, made.predictions(record["cell"])[["clip", "label"]].assign(word="w", side="test")])
+    asked = {"as_it_is": ["cnn"], "moved": {"members": ["cnn"], "priors": "validation"}}
+    records, predictions = with_fusions(made.records, made.predictions, asked, {"one": rows}.__getitem__)
+    plain, moved = (predictions(record["cell"]) for record in records[-2:])
+    assert plain["predicted"].equals(made.predictions(record["cell"])["predicted"])
+    gone = plain["predicted"] != moved["predicted"]
+    assert gone.any() and (plain.loc[gone, "predicted"] == "unknown").all()
+    assert "as if labels were said as often as on validation" in records[-1]["fit"]["notes"][0]
+    table, notes = tabulated(made, asked)  # where nothing is kept of sides
+    assert table.loc["moved", "status"] == "failed" and table.loc["as_it_is", "status"] == "ok"
+    assert any("how often its members heard each label" in note for note in notes)
+
+
 def test_without_fusions_nothing_is_added(made):
     made.add("cnn")
     records, _ = with_fusions(made.records, made.predictions, {}, None)
