@@ -63,5 +63,5 @@ def prior_shift(learned: Sequence[str], said: Sequence[str], labels: Sequence[st
     learned, said : labels of the clips of both sides.
     """
     before, after = Counter(learned), Counter(said)
-    ratios = [after[one] / len(said) / (before[one] / len(learned)) if before[one] else 1.0 for one in labels]
-    return np.log([ratio or 1.0 for ratio in ratios])
+    both = [(before[one], after[one]) for one in labels]
+    return np.log([n * len(learned) / (m * len(said)) if m and n else 1.0 for m, n in both])

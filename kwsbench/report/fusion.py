@@ -85,7 +85,7 @@ def _lacking(fits: Sequence[Record], members: Sequence[str]) -> str:
 def _priorless(fits: Sequence[Record], task: TaskRows | None) -> str:
     """Why priors of validation cannot be had; empty where they can."""
     known = task is not None and all(record["parts"].get("task_fingerprint") for record in fits)
-    return "" if known else "nothing is kept of how often its members heard each label, and validation has it"
+    return "" if known else "how often its members heard each label, and validation has it, was not kept"
 
 
 def _fused(fits: Sequence[Record], predictions: Predictions, task: TaskRows | None) -> pd.DataFrame:
