@@ -138,18 +138,17 @@ def run_cell(
         scores = model.scores(test)
     scores = _proper(scores, (len(test), len(task.target_label)))
     with timings.phase("calibrate_s"):
-        fitted = _temperature(model, task, validation)
+        heard = _on_validation(model, task, validation, train)
 
     predictions, names = as_predictions(task, test, scores), list(task.labels)
     scratch = work or places.cache
     asked, beside = _beyond_the_test(
-        model, task, test, predictions, corruptions, said, fitted, scratch, timings, progress
+        model, task, test, predictions, corruptions, said, heard["temperature"], scratch, timings, progress
     )
-    record = describe(cell, fold, task, sound, log) | asked
+    record = describe(cell, fold, task, sound, log) | asked | heard
     record["task"]["notes"] += notes
     record |= {
         "cost": _cost(model, test),
-        "temperature": fitted,
         "metrics": score_cell(predictions, names),
         "timings": {**timings.seconds, "total_s": sum(timings.seconds.values())},
         "ms_per_clip": 1000 * timings.seconds["score_s"] / max(len(test), 1),
@@ -177,15 +176,15 @@ def _energy(timings: Timings, n_clips: int, whole: bool) -> dict[str, Any]:
     return found | {"source": timings.energy.source} if found else {}
 
 
-def _rejection(predictions: pd.DataFrame, test: Any, train: Any) -> dict[str, int]:
-    """How many unknown test clips are called unknown, by what training has heard."""
+def _rejection(predictions: pd.DataFrame, clips: Any, train: Any) -> dict[str, int]:
+    """How many unknown clips of a side are called unknown, by what training has heard."""
     from kwsbench.evaluate import rejection
     from kwsbench.labels import UNKNOWN
 
     unknown = (predictions["label"] == UNKNOWN).to_numpy()
     rejected = (predictions["predicted"] == UNKNOWN).to_numpy()[unknown]
     trained = train.rows["word"].value_counts().to_dict()
-    return rejection(rejected, test.rows["word"].to_numpy(object)[unknown], trained)
+    return rejection(rejected, clips.rows["word"].to_numpy(object)[unknown], trained)
 
 
 def _int8(model: Any, task: Task, validation: Any, test: Any) -> dict[str, Any]:
@@ -236,17 +235,24 @@ def _beyond_the_test(
     return asked, beside
 
 
-def _temperature(model: Model, task: Task, validation: Any) -> float:
-    """The temperature at which the model's scores are the least surprised by validation; NaN without any."""
+def _on_validation(model: Model, task: Task, validation: Any, train: Any) -> dict[str, Any]:
+    """What settings are chosen by, accuracy and rejection of unknown words, and the temperature that is the least
+    surprised; without validation clips the temperature is NaN, and there is nothing to choose by.
+    """
     from kwsbench.evaluate.metrics import label_indices
     from kwsbench.evaluate.quality import temperature
+    from kwsbench.labels import UNKNOWN
 
     if not len(validation):
-        return float("nan")
+        return {"temperature": float("nan")}
     scores = _proper(model.scores(validation), (len(validation), len(task.target_label)))
     known = as_predictions(task, validation, scores)
-    truth, _ = label_indices(known, task.labels)
-    return temperature(known[list(task.labels)].to_numpy(dtype=float), truth)
+    truth, guess = label_indices(known, task.labels)
+    told: dict[str, Any] = {"accuracy": float((truth == guess).mean())}
+    if (known["label"] == UNKNOWN).any():
+        told["rejection"] = _rejection(known, validation, train)
+    fitted = temperature(known[list(task.labels)].to_numpy(dtype=float), truth)
+    return {"temperature": fitted, "validation": told}
 
 
 def _cost(model: Model, test: Any) -> dict[str, int]:

@@ -88,6 +88,7 @@ def label_split(
     keywords: Sequence[str] = (),
     unseen: Sequence[str] = (),
     unheard: Sequence[str] = (),
+    unheard_sides: tuple[Literal["validation", "test"], ...] = ("test",),
     unknown: Literal["pooled", "words", "words_and_other", "none"] = "pooled",
     unknown_share: float = 0.1,
     silence: Literal["recordings", "generated", "kernel", "zeros", "none"] = "recordings",
@@ -104,7 +105,9 @@ def label_split(
         "kws12": the ten commands, unknown and silence. "words30", "words35": the words of v0.01, of v0.02.
     unseen : those of the words that are scored, but heard in neither training nor validation: only a model that spells
         can answer them.
-    unheard : other words, no labels, that are in the test alone: unknown words that no model was ever trained on.
+    unheard : other words, no labels, that no model is ever trained on.
+    unheard_sides : where those are said all the same. With validation, settings can be chosen, and models calibrated, by
+        how well new words are rejected. An official test set keeps its own words.
     unknown : "pooled": other words in one label, a drawn share of them. "words": in training every other word is a
         target of its own, all its clips are used, and answering one of them is answering unknown (the WavCeption
         kernel's way); validation and test are those of "pooled". "words_and_other": the same, and one more target for
@@ -123,6 +126,7 @@ def label_split(
         scheme=scheme,
         keywords=keywords,
         unseen=unseen,
+        unheard_sides=unheard_sides,
         unknown_share=unknown_share,
         silence_share=silence_share,
         silence_seconds=silence_seconds,
@@ -139,9 +143,10 @@ def label_split(
     notes: list[str] = []
 
     _check_unheard(unheard, words, own["word"].unique())
-    others = own[~own["word"].isin(words) & ((own["side"] == "test") | ~own["word"].isin(unheard))]
+    others = own[~own["word"].isin(words) & (own["side"].isin(unheard_sides) | ~own["word"].isin(unheard))]
     if unheard:
-        notes.append(f"unknown words that only the test has: {', '.join(sorted(unheard))}")
+        where = " and ".join(side for side in SIDES if side in unheard_sides)
+        notes.append(f"unknown words that no model was trained on, said on {where}: {', '.join(sorted(unheard))}")
     heard = own["word"].isin(words) & ((own["side"] == "test") | ~own["word"].isin(unseen))
     parts = [_rows(own[heard])]
     room = {side: int((parts[0]["side"] == side).sum()) for side in SIDES}
@@ -212,6 +217,7 @@ def check_settings(
     scheme: str = "kws12",
     keywords: Sequence[str] = (),
     unseen: Sequence[str] = (),
+    unheard_sides: Sequence[str] = ("test",),
     unknown_share: float = 0.1,
     silence_share: float = 0.1,
     silence_seconds: float = 1.0,
@@ -228,6 +234,8 @@ def check_settings(
             raise UserError(f"{name} is {value}", "labels", "give 0 or more")
     if not 0 < silence_seconds < math.inf:
         raise UserError(f"silence_seconds is {silence_seconds}", "labels", "give more than 0")
+    if not unheard_sides:
+        raise UserError("unheard words on no side", "labels: unheard_sides", "give test, validation or both")
     if keywords and scheme != "keywords":
         raise UserError(f"scheme {scheme} takes no keywords", "labels: keywords", "use scheme: keywords")
     if scheme == "keywords" and not keywords:

@@ -14,7 +14,7 @@ from kwsbench.recipe.settings import frozen
 from kwsbench.seeds import derive_seed
 
 LATE: Mapping[str, Mapping[str, Any]] = {
-    "labels": {"unseen": (), "unheard": ()},
+    "labels": {"unseen": (), "unheard": (), "unheard_sides": ("test",)},
     "split": {"train_speakers": "all", "train_clips": "all", "like": None},
     "settings": {"filter_db": 0.0, "teacher_share": 0.0, "teacher_temperature": 1.0, "calibrate": False},
 }
@@ -107,7 +107,7 @@ class Cell:
     def labels_name(self) -> str:
         """The scheme of the labels, and whether there are words that nothing is trained on."""
         return str(self.labels.get("scheme", "")) + "".join(
-            f"+{name}" for name in LATE["labels"] if self.labels.get(name)
+            f"+{name}" for name in ("unseen", "unheard") if self.labels.get(name)
         )
 
     def key(self, task_fingerprint: str, recordings_fingerprint: str, versions: Mapping[str, object]) -> str:

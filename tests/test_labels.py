@@ -670,9 +670,27 @@ def test_unheard_words_are_unknown_in_the_test_alone(small):
     assert by_side(plain) == dict(zip(("train", "validation", "test"), SMALL["bed"], strict=True))
     assert by_side(task) == {"test": SMALL["bed"][2]}
     assert set(task.rows["label"][task.rows["word"] == "bed"]) == {"unknown"}
-    assert any("unknown words that only the test has: bed" in note for note in task.notes)
+    assert any("no model was trained on, said on test: bed" in note for note in task.notes)
     mixed = with_training(task, two(small, unknown="words", unheard=("bed",)))
     assert not [target for target in mixed.targets if "bed" in target] and by_side(mixed) == by_side(task)
+
+
+@pytest.mark.parametrize("sides", [("validation",), ("validation", "test")])
+def test_unheard_words_may_be_on_validation(small, sides):
+    how = {"unknown_share": 9.0, "unheard": ("bed",), "unheard_sides": sides}
+    task = two(small, **how)
+    counts = dict(zip(("train", "validation", "test"), SMALL["bed"], strict=True))
+    here = task.rows[task.rows["word"] == "bed"]
+    assert here.groupby("side").size().to_dict() == {side: counts[side] for side in sides}
+    assert any(f"said on {' and '.join(sides)}: bed" in note for note in task.notes)
+    by_word = with_training(task, two(small, **how, unknown="words_and_other"))
+    new = by_word.rows[by_word.rows["word"] == "bed"]
+    assert {by_word.targets[target] for target in new["target"]} == {"unknown"}
+
+
+def test_unheard_words_are_somewhere(small):
+    with pytest.raises(UserError, match="unheard words on no side"):
+        two(small, unheard=("bed",), unheard_sides=())
 
 
 @pytest.mark.parametrize(

@@ -138,6 +138,14 @@ def test_where_no_word_is_kept_out_the_key_is_that_from_before_there_was_the_set
     assert without.key("t", "r", {}) != cell.key("t", "r", {}) and without.labels_name == f"kws12+{late}"
 
 
+def test_the_key_is_that_from_before_unheard_words_could_be_on_validation(base):
+    cell = base.cells[0]
+    before = replace(cell, labels={name: value for name, value in cell.labels.items() if name != "unheard_sides"})
+    assert before.id == cell.id and before.key("t", "r", {}) == cell.key("t", "r", {})
+    other = replace(cell, labels={**cell.labels, "unheard_sides": ("validation",)})
+    assert other.key("t", "r", {}) != cell.key("t", "r", {}) and other.labels_name == "kws12"
+
+
 @pytest.mark.parametrize("block", ["robustness", "streaming"])
 def test_where_a_block_is_not_asked_for_the_key_is_that_from_before_there_was_the_block(folder, base, block):
     cell = base.cells[0]

@@ -156,9 +156,22 @@ def _calibrated(
 
 def rejection(records: list[Record]) -> dict[str, float]:
     """Shares of the clips of unknown words that are called unknown: of words heard in training, of new ones."""
-    found = pd.DataFrame([record["rejection"] for record in records if "rejection" in record])
+    return _rejected([record["rejection"] for record in records if "rejection" in record], "unknown")
+
+
+def on_validation(records: list[Record]) -> dict[str, float]:
+    """What settings are chosen by, where all of the records say it: accuracy of validation clips, and ``rejection``."""
+    found = [record["validation"] for record in records if "validation" in record]
+    if not found or len(found) < len(records):
+        return {}
+    apart = _rejected([one["rejection"] for one in found if "rejection" in one], "validation_unknown")
+    return {"validation_accuracy": float(np.mean([one["accuracy"] for one in found])), **apart}
+
+
+def _rejected(counts: list[dict[str, int]], name: str) -> dict[str, float]:
+    found = pd.DataFrame(counts)
     return {
-        f"unknown_{kind}": float(found[f"{kind}_right"].sum() / found[kind].sum())
+        f"{name}_{kind}": float(found[f"{kind}_right"].sum() / found[kind].sum())
         for kind in ("heard", "new")
         if len(found) and found[kind].sum()
     }

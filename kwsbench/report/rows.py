@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from kwsbench.evaluate.bootstrap import Resamples
-from kwsbench.report.measures import Measured, costs, measure_seeds, rejection, unseen_words, vocabulary
+from kwsbench.report.measures import Measured, costs, measure_seeds, on_validation, rejection, unseen_words, vocabulary
 from kwsbench.seeds import derive_seed
 from kwsbench.store import Record
 
@@ -176,7 +176,7 @@ def _row(
     used = [record for found in whole.values() for record in found]
     trained = {"n_train": round(np.mean([record["task"]["n_train"] for record in used]))}
     counted = {"seeds": len(whole), "folds": len(folds)}
-    apart = rejection(used) | vocabulary(measured.clips, unseen_words(used))
+    apart = rejection(used) | on_validation(used) | vocabulary(measured.clips, unseen_words(used))
     values = trained | measured.values | apart | costs(used) | counted
     return replace(row, values=values, label_names=labels, measured=measured, used=tuple(used))
 

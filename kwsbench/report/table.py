@@ -23,7 +23,8 @@ COLUMNS = (
     "model_bytes", "int8_accuracy", "int8_bytes", "unknown_heard", "unknown_new", "accuracy_seen", "accuracy_unseen",
     "ties", "macro_f1_low", "macro_f1_high", "log_loss_low", "log_loss_high", "ece",
     "temperature", "log_loss_calibrated", "ece_calibrated", "equal_error", "keyword_equal_error", "worst_tenth",
-    "error_speakers", "error_seeds", "error_folds", "train_j", "mj_per_clip",
+    "error_speakers", "error_seeds", "error_folds", "train_j", "mj_per_clip", "validation_accuracy",
+    "validation_unknown_heard", "validation_unknown_new",
 )  # fmt: skip
 _WHOLE = ("n_train", "n_test", "n_test_speakers", "params", "macs", "seeds", "folds", "model_bytes", "int8_bytes")
 _TEXT = ("model", "corpus", "labels", "split", "status", "setting", "worst_speaker_name", "split_fingerprint", "ties")

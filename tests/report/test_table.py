@@ -219,3 +219,15 @@ def test_words_that_were_never_heard_stand_apart_where_there_are_any(made):
     assert "words: seen, unseen" in text and f"{100 * wanted[0]:.1f}, {100 * wanted[1]:.1f}" in text
     made.records = made.records[1:]
     assert "words: seen" not in markdown("study", build_table(made.records, made.predictions), [])
+
+
+def test_what_settings_are_chosen_by_stands_where_every_fit_says_it(made):
+    for seed, right in enumerate((6, 9)):
+        rejected = {"heard": 10, "heard_right": 9, "new": 12, "new_right": right}
+        made.add("one", seed=seed, validation={"accuracy": 0.8 + 0.1 * seed, "rejection": rejected})
+    made.add("two", validation={"accuracy": 0.5}, seed=0)
+    made.add("two", seed=1)  # from before it was kept
+    table = build_table(made.records, made.predictions).set_index("model")
+    assert table.loc["one", "validation_accuracy"] == pytest.approx(0.85)
+    assert table.loc["one", "validation_unknown_heard"] == 0.9 and table.loc["one", "validation_unknown_new"] == 15 / 24
+    assert table.loc["two", ["validation_accuracy", "validation_unknown_new"]].isna().all()
