@@ -41,6 +41,7 @@ def test_a_neural_cell_needs_few_packages(tone_tree, tmp_path):
             outcome = run_cell(cell.with_fold("speakers/1-of-2"), places, device="cpu", threads=1)
             assert 0 < outcome.record["int8"]["bytes"] < outcome.record["cost"]["bytes"]
             assert 0 <= outcome.record["int8"]["accuracy"] <= 1 and outcome.record["cost"]["params"] > 0
+            assert 0 <= outcome.record["validation"]["accuracy"] <= 1 and outcome.record["temperature"] > 0
             print([name for name in {NEEDLESS!r}.split() if name in sys.modules])
     """
     (tmp_path / "one.py").write_text(textwrap.dedent(program))
