@@ -106,7 +106,7 @@ def label_split(
     unseen : those of the words that are scored, but heard in neither training nor validation: only a model that spells
         can answer them.
     unheard : other words, no labels, that no model is ever trained on.
-    unheard_sides : where those are said all the same. With validation, settings can be chosen, and models calibrated, by
+    unheard_sides : where those are said all the same. With validation, settings can be chosen and models calibrated by
         how well new words are rejected. An official test set keeps its own words.
     unknown : "pooled": other words in one label, a drawn share of them. "words": in training every other word is a
         target of its own, all its clips are used, and answering one of them is answering unknown (the WavCeption

@@ -249,19 +249,23 @@ def _energy_notes(whole: list[Record]) -> list[str]:
 
 
 def _fit_notes(whole: list[Record]) -> list[str]:
-    folds: dict[str, list[str]] = {}
+    """What fits have to say, by entry; of which settings and folds, where the others do not say it."""
+    single = len({record["parts"]["fold"] for record in whole}) == 1
+    places: dict[str, list[str]] = {}
     by_entry: dict[str, dict[str, list[str]]] = {}
     for record in whole:
-        entry, fold = record["parts"]["entry"], record["parts"]["fold"].rpartition("/")[2]
-        folds.setdefault(entry, []).append(fold)
+        parts = record["parts"]
+        entry, fold = parts["entry"], "" if single else parts["fold"].rpartition("/")[2]
+        place = " ".join(filter(None, (parts["setting"], fold)))
+        places.setdefault(entry, []).append(place)
         for note in record["fit"]["notes"]:
-            by_entry.setdefault(entry, {}).setdefault(note, []).append(fold)
+            by_entry.setdefault(entry, {}).setdefault(note, []).append(place)
     notes = []
     for entry, found in by_entry.items():
         for note, where in list(found.items())[:_NAMED]:
-            some = [] if set(where) == set(folds[entry]) else _once(where)
-            in_folds = f" ({', '.join(some[:_NAMED])}{', …' if len(some) > _NAMED else ''})" if some else ""
-            notes.append(f"{entry}{in_folds}: {note}")
+            some = [] if set(where) == set(places[entry]) else _once(where)
+            told = f" ({'; '.join(some[:_NAMED])}{'; …' if len(some) > _NAMED else ''})" if some else ""
+            notes.append(f"{entry}{told}: {note}")
         if len(found) > _NAMED:
             notes.append(f"{entry}: {len(found) - _NAMED} more notes of this kind stand in its cells' records.")
     return notes

@@ -118,6 +118,15 @@ def test_notes_of_some_folds_name_them(made):
     assert "gmm (ann): one word had not converged" in notes and "gmm: everywhere" in notes
 
 
+def test_notes_of_some_settings_name_them(made):
+    for setting in ("mixtures=4, share=1", "mixtures=8, share=1"):
+        made.add("gmm", setting=setting)
+    made.records[0]["fit"]["notes"] = ["one word had not converged", "everywhere"]
+    made.records[1]["fit"]["notes"] = ["everywhere"]
+    notes = footnotes(made.records)
+    assert "gmm (mixtures=4, share=1): one word had not converged" in notes and "gmm: everywhere" in notes
+
+
 def test_nothing_but_failures_says_so(made):
     made.add("gmm", status="failed", reason="ValueError: no")
     assert "No cell has a result." in text_of(made) and "ValueError: no" in text_of(made)
