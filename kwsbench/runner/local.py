@@ -22,6 +22,7 @@ from kwsbench.runner.environment import cores, describe_machine, find_device
 from kwsbench.seeds import fingerprint
 from kwsbench.sound import Places, Sound
 from kwsbench.store import Record, Store
+from kwsbench.study import LATE
 from kwsbench.tasks import label_fold, plan_folds, sound_of
 
 if TYPE_CHECKING:
@@ -205,7 +206,7 @@ def identity(planned: Planned, study: Study) -> Record:
         "settings": {
             "corpus": cell.corpus_settings,
             "split": cell.parts["split"],  # as records from before the late settings have it: one task, one name
-            "labels": cell.labels,
+            "labels": _labels(cell),
             "train_labels": cell.train_labels,
             "model": cell.settings,
             "frontend": cell.frontend,
@@ -217,6 +218,12 @@ def identity(planned: Planned, study: Study) -> Record:
         "when": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "reason": "",
     }
+
+
+def _labels(cell: Cell) -> dict[str, Any]:
+    """As records from before ``unheard_sides`` have them, where it changes nothing."""
+    newer = {"unheard_sides": LATE["labels"]["unheard_sides"]}
+    return {name: value for name, value in cell.labels.items() if newer.get(name, ...) != value}
 
 
 def _excluded(cell: Cell) -> dict[str, Any]:
