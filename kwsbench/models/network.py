@@ -30,7 +30,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from kwsbench.errors import UserError
-from kwsbench.labels import UNKNOWN, label_of
 from kwsbench.models import Cost, FitContext, FitLog
 from kwsbench.neural.augment import Augmentation
 from kwsbench.neural.schedule import Schedule
@@ -193,6 +192,7 @@ class Network:
         """Make posteriors right on validation clips, and say what that changed; all targets of a label move alike."""
         import torch
 
+        from kwsbench.labels import UNKNOWN, label_of
         from kwsbench.models.calibration import fit_scale_and_priors
         from kwsbench.neural.calibrated import Calibrated
 
