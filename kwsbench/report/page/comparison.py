@@ -20,11 +20,16 @@ from kwsbench.silence import SILENCE
 from kwsbench.wording import absent, amount, count, duration, measure, percent, with_interval
 
 _Column = tuple[str, str, Callable[[Any], str], str]
-_HIGHER_IS_BETTER = ("accuracy", "macro_f1", "worst_speaker", "worst_tenth", "accuracy_without_silence")
+_HIGHER_IS_BETTER = (
+    "accuracy", "validation_accuracy", "macro_f1", "worst_speaker", "worst_tenth", "accuracy_without_silence",
+    "unknown_new",
+)  # fmt: skip
 _COLUMNS: tuple[_Column, ...] = (
     ("macro F1", "macro_f1", percent, "mean over labels of the F1 score, %"),
     ("worst tenth", "worst_tenth", percent, "mean accuracy of the tenth of the speakers served worst, %"),
     ("without silence", "accuracy_without_silence", percent, "accuracy over clips that are not silence, %"),
+    ("new words", "unknown_new", percent, "unknown clips of words with few or no training clips called unknown, %"),
+    ("validation", "validation_accuracy", percent, "accuracy over validation clips, which settings are chosen by, %"),
     ("params", "params", amount, "learned numbers"),
     ("MACs", "macs", amount, "multiply-adds to score one clip"),
     ("train", "train_s", duration, "time of the fit alone"),
@@ -33,7 +38,7 @@ _COLUMNS: tuple[_Column, ...] = (
     ("mJ/clip", "mj_per_clip", measure, "energy to score a clip, features aside, millijoules"),
     ("peak MB", "peak_mb", count, "most memory of a cell's process"),
 )
-_WHERE_KNOWN = ("accuracy_without_silence", "train_j", "mj_per_clip")
+_WHERE_KNOWN = ("accuracy_without_silence", "unknown_new", "validation_accuracy", "train_j", "mj_per_clip")
 _COSTS = (
     ("macs", "multiply-adds to score one clip", amount),
     ("ms_per_clip", "milliseconds to score one clip", measure),

@@ -149,6 +149,21 @@ def test_the_comparison_has_a_row_a_model_with_its_interval(rich):
     assert "314 k" in rows[0]["text"] and "7.2 M" in rows[0]["text"] and "2 seeds" in rows[0]["text"]
 
 
+def test_the_comparison_has_new_words_and_validation_where_a_model_has_them(made):
+    rejected = {"heard": 40, "heard_right": 36, "new": 20, "new_right": 5}
+    made.add("gmm", rejection=rejected, validation={"accuracy": 0.875})
+    made.add("cnn")
+    page = Page(report(made)["report.html"])
+    titles = [e["text"] for e in page.all("th", scope="col")]
+    assert {"new words", "validation"} <= set(titles)
+    gmm, cnn = [e["text"] for e in page.all("tr") if "tbody" in e["inside"]][:2]
+    assert "25.0" in gmm and "87.5" in gmm and "87.5" not in cnn
+    made.records = made.records[1:]
+    assert not {"new words", "validation"} & {
+        e["text"] for e in Page(report(made)["report.html"]).all("th", scope="col")
+    }
+
+
 def test_confusions_and_recall_show_the_counts_of_the_predictions(made):
     record = made.add("gmm", 0.8)
     table = made.tables[record["cell"]]
