@@ -106,7 +106,7 @@ class Fusion:
     ----------
     members : the entries.
     priors : how often labels are said. "train": as each member learned it. "validation": as on the validation side,
-        where members learned it of the training side, as networks do; see ``evaluate.fusion``.
+        where members learned it of the training side, as networks do (decoys are not counted); see ``evaluate.fusion``.
     """
 
     members: tuple[str, ...]
