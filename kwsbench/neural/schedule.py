@@ -33,8 +33,9 @@ class Schedule:
         (Hinton, Vinyals & Dean, arXiv 1503.02531); 0 without a teacher.
     teacher_temperature : that the teacher's posteriors and the network's are softened by before they are compared.
     balance : what is done where targets have unequal numbers of clips: nothing; "weights" in the loss that make up for
-        it, decoys as expected among them; or "sampling", an epoch draws its clips with all targets alike, of which
-        some become decoys after that.
+        it, decoys as expected among them; "sampling", an epoch draws its clips with all targets alike, of which some
+        become decoys after that; or "sampling_labels", with all labels alike: all unknown words are one label, though
+        each may be a target.
     clip_norm : most that the norm of a step's gradient may be; 0: any.
     ema : decay of a running average of the weights, which is what is validated and kept; 0: the weights themselves.
     max_steps : a budget; the schedule is fitted into it; 0: none.
@@ -62,7 +63,7 @@ class Schedule:
     mixup: float = 0.0
     teacher_share: float = 0.0
     teacher_temperature: float = 1.0
-    balance: Literal["none", "weights", "sampling"] = "none"
+    balance: Literal["none", "weights", "sampling", "sampling_labels"] = "none"
     clip_norm: float = 0.0
     ema: float = 0.0
     max_steps: int = 0

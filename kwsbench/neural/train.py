@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from kwsbench.errors import UserError
+from kwsbench.labels import label_of
 from kwsbench.neural import checkpoint as disk
 from kwsbench.neural import ranks
 from kwsbench.neural.batches import Batches
@@ -195,16 +196,20 @@ class Training:
         n = len(self.clips)
         if self._order[0] != epoch:
             rng = np.random.default_rng(derive_seed(self.seed, "order", epoch))
-            self._order = epoch, self._drawn(rng) if self.schedule.balance == "sampling" else rng.permutation(n)
+            drawn = self.schedule.balance in ("sampling", "sampling_labels")
+            self._order = epoch, self._drawn(rng) if drawn else rng.permutation(n)
         return self._order[1]
 
     def _drawn(self, rng: np.random.Generator) -> np.ndarray:
-        """As many clips as there are, all targets alike; none twice before each of its target was there once."""
-        targets = self.clips.targets.cpu().numpy()
-        places = [np.flatnonzero(targets == target) for target in np.unique(targets)]
-        each = -(-len(targets) // len(places))
+        """As many clips as there are, all kinds alike; none twice before each of its kind was there once."""
+        kinds = self.clips.targets.cpu().numpy()
+        if self.schedule.balance == "sampling_labels":
+            labels = [label_of(target) for target in self.clips.clips.labels]
+            kinds = np.array([labels.index(label) for label in labels])[kinds]
+        places = [np.flatnonzero(kinds == kind) for kind in np.unique(kinds)]
+        each = -(-len(kinds) // len(places))
         rounds = [[rng.permutation(own) for _ in range(-(-each // len(own)))] for own in places]
-        return rng.permutation(np.concatenate([np.concatenate(own)[:each] for own in rounds]))[: len(targets)]
+        return rng.permutation(np.concatenate([np.concatenate(own)[:each] for own in rounds]))[: len(kinds)]
 
     def _validate(self) -> None:
         """Score the validation clips, add a row to the history, keep the weights where they are the best yet."""

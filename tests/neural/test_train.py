@@ -1,5 +1,7 @@
 """The loop: it learns, keeps its best, keeps to its budgets, and a killed training ends as an undisturbed one."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -76,6 +78,7 @@ def test_a_budget_that_ends_within_an_epoch_ends_that_epoch_at_the_whole_of_it(s
     assert len(heard) == 8 and "epoch 2/2: 50%" in heard[-2][3] and "epoch 2/2: 100%, 0 s left" in heard[-1][3]
 
 
+LABELS_ALIKE = Schedule(balance="sampling_labels")
 EVERYTHING = {"ema": 0.8, "mixup": 0.5, "balance": "sampling", "clip_norm": 1.0}
 
 
@@ -272,7 +275,7 @@ def test_the_average_of_the_weights_is_what_is_judged_and_kept(side):
     torch.testing.assert_close(job.module[6].weight.detach(), average)
 
 
-@pytest.mark.parametrize("balance", ["none", "weights", "sampling"])
+@pytest.mark.parametrize("balance", ["none", "weights", "sampling", "sampling_labels"])
 def test_targets_with_few_clips(side, balance):
     clips = side(60)
     few = clips.take(np.flatnonzero((clips.targets != 1) | (np.arange(60) < 9)))
@@ -280,11 +283,23 @@ def test_targets_with_few_clips(side, balance):
     job = Training(net(), train, Batches(side(9, 1), "features", "cpu"), Schedule(balance=balance), seed=3)
     counts = np.bincount(few.targets[job._epoch_order(0)], minlength=3)
     assert counts.sum() == len(few)
-    if balance == "sampling":
+    if balance.startswith("sampling"):
         assert counts.max() - counts.min() <= 2
     else:
         assert counts.tolist() == np.bincount(few.targets).tolist()
     assert (job.weights is not None) == (balance == "weights")
+
+
+@pytest.mark.parametrize("labels", [["a", "unknown", "unknown:b"], ["a", "unknown:b", "unknown:c"]])
+def test_unknown_words_are_drawn_as_one_label(side, labels):
+    clips = replace(side(60), labels=labels)
+    train, validation = Batches(clips, "features", "cpu"), Batches(side(9, 1), "features", "cpu")
+    job = Training(net(), train, validation, LABELS_ALIKE, seed=3)
+    own = {target: np.flatnonzero(clips.targets == target) for target in range(3)}
+    seen = np.concatenate([job._epoch_order(epoch) for epoch in range(3)])
+    first = np.bincount(clips.targets[job._epoch_order(0)], minlength=3)
+    assert first[0] == 30 and first[1] + first[2] == 30
+    assert len(own[0]) < 30 and set(seen) == set(range(60))  # each epoch draws unknown words anew
 
 
 def test_a_loss_of_the_networks_own_goes_without_what_changes_targets(side):
