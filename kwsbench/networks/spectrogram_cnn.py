@@ -6,7 +6,7 @@ Three things are computed otherwise, to the same result, for speed: memory is ch
 that follows it, and the first normalisation's scale and shift go into the first convolution.
 
 On a CPU in float32 the convolutions are computed by ``spectrogram_cpu``, clip by clip; as they are written here they
-run on a GPU, without numba, in other precisions and at other widths, and are what the passes are tested against.
+run on a GPU, without numba and in other precisions, and are what the passes are tested against.
 """
 
 import torch
@@ -115,8 +115,8 @@ def least_bits(p: float) -> int:
 
 
 def _in_passes(frames: Tensor, first: nn.Conv2d) -> bool:
-    """Whether ``spectrogram_cpu`` is for this; it knows one width, and no gradient of its input."""
-    known = first.out_channels == 8 and min(frames.shape[1:]) >= LEAST and not frames.requires_grad
+    """Whether ``spectrogram_cpu`` is for this; it knows no gradient of its input."""
+    known = min(frames.shape[1:]) >= LEAST and not frames.requires_grad
     return known and takes_passes(frames, first.weight)
 
 

@@ -56,6 +56,12 @@ def test_passes_are_the_layers(n, frames, dims, training):
     alike(drawn(frames, dims).train(training), 2 * torch.randn(n, frames, dims) - 1)
 
 
+@pytest.mark.parametrize("width", [2, 3])
+def test_wider_passes_are_the_wider_layers(width):
+    alike(drawn(41, 30, width).train(), 2 * torch.randn(6, 41, 30) - 1)
+    alike(drawn(26, 26, width).eval(), 2 * torch.randn(3, 26, 26) - 1)
+
+
 @pytest.mark.parametrize("p", [0.0, 0.5])
 def test_any_share_is_dropped(p):
     module = drawn(30, 30)
@@ -121,7 +127,6 @@ def test_passes_are_for_float32_on_a_cpu_which_nobody_watches(monkeypatch):
     module(frames)
     assert len(calls) == 1
     copy.deepcopy(module).double()(frames.double())
-    drawn(26, 26, width=2)(frames)
     module(frames.clone().requires_grad_())
     with pytest.raises(RuntimeError):
         module(frames[:, :10, :10])

@@ -9,38 +9,56 @@ from typing import Any
 
 import numpy as np
 
-from kwsbench.native.compiled import compiled, next_turn
+from kwsbench.native.compiled import compiled, inlined, next_turn
 from kwsbench.native.vectors import LANES
 from kwsbench.networks.spectrogram_cpu.kernels import first_back, opened, transposed
-from kwsbench.networks.spectrogram_cpu.passes import SLACK, STEP3, A, B, C, first_lines, halved, move, whole, wide3
+from kwsbench.networks.spectrogram_cpu.passes import (
+    SLACK,
+    STEP3,
+    A,
+    B,
+    channels,
+    first_lines,
+    halved,
+    move,
+    whole,
+    wide3,
+)
 
 F32 = np.float32
 OPEN2, OPEN3, OPEN4, OPEN5 = opened(A, True), opened(A, False), opened(B, True), opened(B, True)
 BACK2, BACK3 = transposed(A, 2, 2), transposed(A, 3, 3)
 BACK4 = BACK5 = transposed(B, 3, 3)
-SIZES = (4 * A, 4 * A * A, 9 * A * B, 9 * B * B, 9 * B * C)  # of the weights; each is followed by its bias in ``found``
-AT2 = SIZES[0] + A
-AT3 = AT2 + SIZES[1] + A
-AT4 = AT3 + SIZES[2] + B
-AT5 = AT4 + SIZES[3] + B
-FOUND = AT5 + SIZES[4] + C
+
+
+@inlined
+def places_found(width: Any) -> Any:
+    """Where in ``found`` the weights of the second to the fifth convolution begin, each after the last one's bias."""
+    a, b, _ = channels(width)
+    at2 = 4 * a + a
+    at3 = at2 + 4 * a * a + a
+    at4 = at3 + 9 * a * b + b
+    return at2, at3, at4, at4 + 9 * b * b + b
 
 
 @compiled
 def backward(
-    job: int, turns: Any, x: Any, n: int, h: int, w: int, first: Any, bias: Any, taps: Any, scale: Any, y1: Any,
-    y3: Any, y2: Any, out: Any, winners: Any, grad: Any, clips: int, scratch: Any, offsets: Any, found: Any,
+    job: int, turns: Any, width: Any, x: Any, n: int, h: int, w: int, first: Any, bias: Any, taps: Any, scale: Any,
+    y1: Any, y3: Any, y2: Any, out: Any, winners: Any, grad: Any, clips: int, scratch: Any, offsets: Any, found: Any,
 ) -> None:  # fmt: skip
     """Gradients of weights and biases; arguments as in ``passes.forward``.
 
-    first, bias : the first convolution's, (2, 2, 1, 8) and (8,). taps : of the other four (channels', kernel, kernel,
-    channels). grad : of out. scratch, offsets : (jobs, …), see ``room``. found : (groups of ``clips`` clips, FOUND),
-    zeros: for the first convolution (2, 2, 8) and (8,), for the others like taps, (channels',).
+    first, bias : the first convolution's, (2, 2, 1, channels') and (channels',). taps : of the other four (channels',
+    kernel, kernel, channels). grad : of out. scratch, offsets : (jobs, …), see ``room``. found : (groups of ``clips``
+    clips, all weights), zeros: for the first convolution (2, 2, channels') and (channels',), for the others like taps,
+    (channels',).
     """
     h1, h3, h2, h5 = halved(h)
     w1, w3, w2, w5 = halved(w)
-    row3 = whole(w3, STEP3) * B
-    size1, size3, size2, begin = whole(h1 * w1 * A, LANES), h3 * row3, h2 * w2 * B, whole(w, LANES)
+    a, b, c = channels(width)
+    at2, at3, at4, at5 = places_found(width)
+    row3 = whole(w3, STEP3) * b
+    size1, size3, size2, begin = whole(h1 * w1 * a, LANES), h3 * row3, h2 * w2 * b, whole(w, LANES)
     values, places = scratch[job, :begin], offsets[job]
     grad1 = scratch[job, begin : begin + size1]
     grad3 = scratch[job, begin + size1 : begin + size1 + size3]
@@ -51,62 +69,67 @@ def backward(
         own = found[group]
         for clip in range(group * clips, min((group + 1) * clips, n)):
             grad1[:], grad2[:], grad3[:] = F32(0), F32(0), F32(0)
-            at2, at3 = clip * h2 * w2 * B, clip * h3 * row3
+            from2, from3 = clip * h2 * w2 * b, clip * h3 * row3
             for line in range(h5):
-                for k in range(C):
-                    at = (clip * h5 + line) * w5 * C + k
-                    count = OPEN5(out, at, grad, at, winners[2], C, w5, w2 * B, scale, values, places)
-                    of, tap = 2 * line * w2 * B, k * 9 * B
-                    own[AT5 + SIZES[4] + k] += BACK5(
-                        y2, at2 + of, grad2, of, w2 * B, taps[3], tap, own, AT5 + tap, values, places, count
+                for k in range(c):
+                    at = (clip * h5 + line) * w5 * c + k
+                    count = OPEN5(width, out, at, grad, at, winners[2], c, w5, w2 * b, scale, values, places)
+                    of, tap = 2 * line * w2 * b, k * 9 * b
+                    own[at5 + 9 * b * c + k] += BACK5(
+                        width, y2, from2 + of, grad2, of, w2 * b, taps[3], tap, own, at5 + tap, values, places, count
                     )
             for line in range(h2):
-                for k in range(B):
-                    at, of, tap = line * w2 * B + k, 2 * line * row3, k * 9 * B
-                    count = OPEN4(y2, at2 + at, grad2, at, winners[1], B, w2, row3, scale, values, places)
-                    own[AT4 + SIZES[3] + k] += BACK4(
-                        y3, at3 + of, grad3, of, row3, taps[2], tap, own, AT4 + tap, values, places, count
+                for k in range(b):
+                    at, of, tap = line * w2 * b + k, 2 * line * row3, k * 9 * b
+                    count = OPEN4(width, y2, from2 + at, grad2, at, winners[1], b, w2, row3, scale, values, places)
+                    own[at4 + 9 * b * b + k] += BACK4(
+                        width, y3, from3 + of, grad3, of, row3, taps[2], tap, own, at4 + tap, values, places, count
                     )
             for line in range(h3):
-                for k in range(B):
-                    at, of, tap = line * row3 + k, line * w1 * A, k * 9 * A
-                    count = OPEN3(y3, at3 + at, grad3, at, winners[0], B, w3, 0, F32(1), values, places)
-                    own[AT3 + SIZES[2] + k] += BACK3(
-                        y1, clip * h1 * w1 * A + of, grad1, of, w1 * A, taps[1], tap, own, AT3 + tap, values, places,
-                        count,
+                for k in range(b):
+                    at, of, tap = line * row3 + k, line * w1 * a, k * 9 * a
+                    count = OPEN3(width, y3, from3 + at, grad3, at, winners[0], b, w3, 0, F32(1), values, places)
+                    own[at3 + 9 * a * b + k] += BACK3(
+                        width, y1, clip * h1 * w1 * a + of, grad1, of, w1 * a, taps[1], tap, own, at3 + tap, values,
+                        places, count,
                     )  # fmt: skip
-            _first_two(x, clip, h, w, first, bias, taps[0], scale, y1, winners[0], grad1, values, places, u, own)
+            _first_two(width, x, clip, h, w, first, bias, taps[0], scale, y1, winners[0], grad1, values, places, u, own)
         group = next_turn(turns)
 
 
 @compiled
 def _first_two(
-    x: Any, clip: int, h: int, w: int, first: Any, bias: Any, taps: Any, scale: Any, y1: Any, winners: Any, grad1: Any,
-    values: Any, places: Any, u: Any, own: Any,
+    width: Any, x: Any, clip: int, h: int, w: int, first: Any, bias: Any, taps: Any, scale: Any, y1: Any, winners: Any,
+    grad1: Any, values: Any, places: Any, u: Any, own: Any,
 ) -> None:  # fmt: skip
     """Two lines at a time: three of the first convolution's output, made again, and of its gradient are in ``u``."""
-    h1, w1, row, at = (h - 2) // 2, (w - 2) // 2, (w - 1) * A, clip * h * w
+    a, _, _ = channels(width)
+    at2 = places_found(width)[0]
+    h1, w1, row, at = (h - 2) // 2, (w - 2) // 2, (w - 1) * a, clip * h * w
     grad = 3 * row + SLACK
     u[grad : grad + 3 * row] = F32(0)
     for line in range(h1):
         if line == 0:
-            first_lines(x, at, w, 3, first, bias, u, 0)
+            first_lines(width, x, at, w, 3, first, bias, u, 0)
         else:
             move(u, 0, 2 * row, row)
-            first_lines(x, at + (2 * line + 1) * w, w, 2, first, bias, u, row)
-        for k in range(A):
-            of, tap = line * w1 * A + k, k * 4 * A
-            count = OPEN2(y1, clip * h1 * w1 * A + of, grad1, of, winners, A, w1, row, scale, values, places)
-            own[AT2 + SIZES[1] + k] += BACK2(u, 0, u, grad, row, taps, tap, own, AT2 + tap, values, places, count)
+            first_lines(width, x, at + (2 * line + 1) * w, w, 2, first, bias, u, row)
+        for k in range(a):
+            of, tap = line * w1 * a + k, k * 4 * a
+            count = OPEN2(width, y1, clip * h1 * w1 * a + of, grad1, of, winners, a, w1, row, scale, values, places)
+            own[at2 + 4 * a * a + k] += BACK2(
+                width, u, 0, u, grad, row, taps, tap, own, at2 + tap, values, places, count
+            )
         lines = 3 if line == h1 - 1 else 2  # no other line adds to these
         for d in range(lines):
-            first_back(u, d * row, u, grad + d * row, x, at + (2 * line + d) * w, w, 2 * w1 + 1, own)
+            first_back(width, u, d * row, u, grad + d * row, x, at + (2 * line + d) * w, w, 2 * w1 + 1, own)
         move(u, grad, grad + 2 * row, row)
         u[grad + row : grad + 3 * row] = F32(0)
 
 
-def room(h: int, w: int) -> int:
+def room(width: tuple[int, ...], h: int, w: int) -> int:
     """Numbers of ``scratch`` that ``backward`` needs for a job; ``offsets`` has ``w``."""
+    a, b, _ = channels.py_func(width)
     (h1, h3, h2, _), (w1, _, w2, _) = halved.py_func(h), halved.py_func(w)
-    gradients = whole.py_func(h1 * w1 * A, LANES) + h3 * wide3(w) + h2 * w2 * B
-    return whole.py_func(w, LANES) + gradients + whole.py_func(6 * (w - 1) * A, LANES) + 2 * SLACK
+    gradients = whole.py_func(h1 * w1 * a, LANES) + h3 * wide3(width, w) + h2 * w2 * b
+    return whole.py_func(w, LANES) + gradients + whole.py_func(6 * (w - 1) * a, LANES) + 2 * SLACK
