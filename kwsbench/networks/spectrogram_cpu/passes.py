@@ -14,7 +14,7 @@ from kwsbench.networks.spectrogram_cpu.kernels import convolution, drop, pool
 
 A, B, C = 8, 16, 32  # channels at a width of 1
 STEP1, STEP2, STEP3, STEP4, STEP5 = (16, 13, 13, 17, 7) if WIDE else (10, 10, 5, 5, 3)  # places at once
-SLACK = 1024  # numbers behind the end of an array, where a last step reads and writes too much
+SLACK = 1024  # numbers behind the end of an array, where a last step reads and writes too much, at a width of 1
 
 CONV1 = convolution(STEP1, A, 1, 2, 1, True)
 CONV2 = convolution(STEP2, A, 1, 2, A, False)
@@ -28,6 +28,12 @@ POOL2, POOL4, POOL5 = pool(A, A), pool(B, B), pool(B, C)
 def channels(width: Any) -> Any:
     """Channels behind the first pool, the second, and the third."""
     return A * len(width), B * len(width), C * len(width)
+
+
+@inlined
+def slack(width: Any) -> int:
+    """Numbers behind the end of an array."""
+    return SLACK * len(width)
 
 
 @inlined
@@ -111,7 +117,7 @@ def _first_pool(
     """Two convolutions and a pool, two lines at a time: three lines of the first are at the start of ``u``."""
     a, _, _ = channels(width)
     row, wide = (w - 1) * a, whole(2 * w1, STEP2) * a
-    second = 3 * row + SLACK
+    second = 3 * row + slack(width)
     for line in range(h1):
         if line == 0:
             first_lines(width, x, at, w, 3, weights[0], weights[1], u, 0)
@@ -162,6 +168,6 @@ def room(width: tuple[int, ...], w: int) -> int:
     """Numbers of ``scratch`` that ``forward`` needs for a job."""
     a, b, c = channels.py_func(width)
     w1, _, w2, w5 = halved.py_func(w)
-    first = 3 * (w - 1) * a + 2 * whole.py_func(2 * w1, STEP2) * a + SLACK
+    first = 3 * (w - 1) * a + 2 * whole.py_func(2 * w1, STEP2) * a + slack.py_func(width)
     most = max(first, 2 * whole.py_func(2 * w2, STEP4) * b, 2 * whole.py_func(2 * w5, STEP5) * c)
-    return whole.py_func(most, LANES) + SLACK
+    return whole.py_func(most, LANES) + slack.py_func(width)

@@ -13,7 +13,6 @@ from kwsbench.native.compiled import compiled, inlined, next_turn
 from kwsbench.native.vectors import LANES
 from kwsbench.networks.spectrogram_cpu.kernels import first_back, opened, transposed
 from kwsbench.networks.spectrogram_cpu.passes import (
-    SLACK,
     STEP3,
     A,
     B,
@@ -21,6 +20,7 @@ from kwsbench.networks.spectrogram_cpu.passes import (
     first_lines,
     halved,
     move,
+    slack,
     whole,
     wide3,
 )
@@ -106,7 +106,7 @@ def _first_two(
     a, _, _ = channels(width)
     at2 = places_found(width)[0]
     h1, w1, row, at = (h - 2) // 2, (w - 2) // 2, (w - 1) * a, clip * h * w
-    grad = 3 * row + SLACK
+    grad = 3 * row + slack(width)
     u[grad : grad + 3 * row] = F32(0)
     for line in range(h1):
         if line == 0:
@@ -132,4 +132,4 @@ def room(width: tuple[int, ...], h: int, w: int) -> int:
     a, b, _ = channels.py_func(width)
     (h1, h3, h2, _), (w1, _, w2, _) = halved.py_func(h), halved.py_func(w)
     gradients = whole.py_func(h1 * w1 * a, LANES) + h3 * wide3(width, w) + h2 * w2 * b
-    return whole.py_func(w, LANES) + gradients + whole.py_func(6 * (w - 1) * a, LANES) + 2 * SLACK
+    return whole.py_func(w, LANES) + gradients + whole.py_func(6 * (w - 1) * a, LANES) + 2 * slack.py_func(width)

@@ -12,7 +12,7 @@ from torch.autograd.function import once_differentiable
 from kwsbench.native.compiled import in_turns
 from kwsbench.networks.spectrogram_cnn import least_bits, random_bits
 from kwsbench.networks.spectrogram_cpu import passes, passes_back
-from kwsbench.networks.spectrogram_cpu.passes import SLACK, A
+from kwsbench.networks.spectrogram_cpu.passes import A
 
 CLIPS = 4  # whose gradients are summed together
 Array = np.ndarray
@@ -55,9 +55,13 @@ def _forward(
     (h1, h3, h2, h5), (w1, _, w2, w5) = passes.halved.py_func(h), passes.halved.py_func(w)
     sizes = h1 * w1 * a, h2 * w2 * b, h5 * w5 * c
     clips = n if keeps else jobs
-    y1, y3, y2 = (_empty(clips * size) for size in (sizes[0], h3 * passes.wide3(width, w), sizes[1]))
+    more = passes.slack.py_func(width)  # torch's memory begins where a vector may begin, and is kept
+    y1, y3, y2 = (
+        torch.empty(clips * size + more).numpy() for size in (sizes[0], h3 * passes.wide3(width, w), sizes[1])
+    )
     out = torch.empty(n, sizes[2])
-    winners = tuple(_empty(count * size, torch.uint8) for count, size in zip((clips, clips, n), sizes, strict=True))
+    counts = zip((clips, clips, n), sizes, strict=True)
+    winners = tuple(torch.empty(count * size + more, dtype=torch.uint8).numpy() for count, size in counts)
     bits = tuple(random_bits(n * size if training else 0).numpy() for size in sizes)
     weights = tuple(_flat(p.permute(2, 3, 1, 0) if p.ndim > 1 else p) for p in parameters)
     scratch = torch.empty(jobs, passes.room(width, w)).numpy()
@@ -104,11 +108,6 @@ def _width(parameters: Sequence[Tensor]) -> tuple[int, ...]:
 
 def _scale(dropped: float) -> np.float32:
     return np.float32(1 / (1 - dropped))
-
-
-def _empty(size: int, kind: torch.dtype = torch.float32) -> Array:
-    """Torch's memory begins where a vector may begin, and is kept."""
-    return torch.empty(size + SLACK, dtype=kind).numpy()
 
 
 def _flat(x: Tensor) -> Array:
