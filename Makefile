@@ -10,8 +10,9 @@ run: env
 	$(BIN)/python -m kwsbench run recipes/all.yaml
 
 env: $(VENV)/.run
+# files of tests side by side, four at most: each worker holds torch and what it compiled
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
 test-slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -m slow
 check: $(VENV)/.dev

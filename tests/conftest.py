@@ -1,10 +1,15 @@
 """Small corpora made on the spot, none is kept in the repository; a browser for the pages."""
 
+import os
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+# workers share the cores, for a thread that waits keeps one busy; torch reads this when it is first imported
+if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))
 
 WORDS = ("yes", "no", "up", "cat")
 CHROMIUM = next(
