@@ -9,7 +9,7 @@ batches or device, nor on where a training was resumed.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -44,8 +44,9 @@ class Augmentation:
         2110.03282, of the linear kind; its bands are at least 6 mel filters wide, and these may be narrower).
     time_masks, time_mask : so many stretches of up to so many frames have the clip's mean put in their place.
     band_masks, band_mask : the same for neighbouring dims. Masks are for frames, not for waveforms.
-    decoy_share : share of clips of words that become ``unknown``: about half of them reversed, the others joined to the
-        second half of a clip of another word.
+    decoy_share : share of clips of words that become ``unknown``.
+    decoys : how: "reversed"; "joined" to the second half of a clip of another word, reversed where the clip drawn for
+        it is of no other; or "both", about half of them each.
     """
 
     shift_ms: float = 100.0
@@ -60,6 +61,7 @@ class Augmentation:
     band_masks: int = 0
     band_mask: int = 7
     decoy_share: float = 0.0
+    decoys: Literal["both", "reversed", "joined"] = "both"
 
     def __post_init__(self) -> None:
         problems = {
@@ -177,6 +179,8 @@ class Augmenter:
         snr_db = rng.uniform(settings.snr_low_db, settings.snr_high_db, n).astype(np.float32)
         gain_db = rng.uniform(-settings.gain_db, settings.gain_db, n).astype(np.float32)
         decoy = (rng.random(n) < settings.decoy_share) * self.words * rng.integers(1, 3, n)
+        if settings.decoys != "both":
+            decoy[decoy > 0] = 1 if settings.decoys == "reversed" else 2
         partner = rng.permutation(n)
         decoy[(decoy == 2) & ((self.targets[partner] == self.targets) | ~self.words[partner])] = 1
         rate = rng.uniform(1 - settings.speed, 1 + settings.speed, n).astype(np.float32)

@@ -244,6 +244,21 @@ def test_decoys_are_of_words_and_joined_with_other_words():
     assert words[draws.partner[joined]].all()
 
 
+@pytest.mark.parametrize(("decoys", "least_reversed", "least_joined"), [("reversed", 1.0, 0.0), ("joined", 0.0, 0.7)])
+def test_decoys_are_of_one_kind(decoys, least_reversed, least_joined):
+    n, rng = 4000, np.random.default_rng(0)
+    targets = rng.integers(0, 4, n)
+    made = {}
+    for kind in ("both", decoys):
+        settings = Augmentation(shift_ms=0, noise_share=0, gain_db=0, decoy_share=0.4, decoys=kind)
+        made[kind] = Augmenter(settings, n, 10, 1000, [], 1, "cpu", words=targets < 4, targets=targets).draw(0)
+    chosen = made[decoys].decoy
+    assert np.array_equal(chosen > 0, made["both"].decoy > 0)
+    assert np.mean(chosen[chosen > 0] == 1) >= least_reversed and np.mean(chosen[chosen > 0] == 2) >= least_joined
+    joined = chosen == 2
+    assert (targets[made[decoys].partner[joined]] != targets[joined]).all()
+
+
 def test_decoys_become_unknown(side):
     clips = side(30)
     with pytest.raises(UserError, match="decoy_share is 1"):
