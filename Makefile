@@ -10,9 +10,9 @@ run: env
 	$(BIN)/python -m kwsbench run recipes/all.yaml
 
 env: $(VENV)/.run
-# files of tests side by side, four at most: each worker holds torch and what it compiled
+# tests side by side, by four at most: each holds torch and what it compiled
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal
 test-slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -m slow
 check: $(VENV)/.dev
