@@ -60,3 +60,24 @@ def test_every_recipe_is_listed(repository):
     text = (repository / "README.md").read_text()
     for path in (repository / "recipes").glob("*.yaml"):
         assert f"(recipes/{path.name})" in text
+
+
+def test_tables_say_what_results_say(repository):
+    stored, compared = {}, 0
+    for part in (repository / "README.md").read_text().split("\n\n"):
+        if part.startswith("| model |"):
+            for row in rows_of(part):
+                own = stored.get(row["model"], {})
+                same = [name for name in row if name in own]
+                assert {name: row[name] for name in same} == {name: own[name] for name in same}
+                compared += len(same) > 1
+        elif found := re.findall(r"\((results/\w+/table\.md)\)", part):
+            stored = {row["model"]: row for row in rows_of((repository / found[-1]).read_text())}
+    assert compared > 60
+
+
+def rows_of(text: str) -> list[dict[str, str]]:
+    """Rows of the first table of Markdown whose columns begin with the model: column → cell."""
+    table = text[text.index("| model |") :].split("\n\n")[0].splitlines()
+    head, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table]
+    return [dict(zip(head, row, strict=True)) for row in rows]
