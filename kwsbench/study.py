@@ -16,15 +16,20 @@ from kwsbench.seeds import derive_seed
 LATE: Mapping[str, Mapping[str, Any]] = {
     "labels": {"unseen": (), "unheard": (), "unheard_sides": ("test",)},
     "split": {"train_speakers": "all", "train_clips": "all", "like": None},
-    "settings": {
+    "network": {
         "filter_db": 0.0,
         "teacher_share": 0.0,
         "teacher_temperature": 1.0,
         "calibrate": False,
         "decoys": "both",
     },
+    "teacher": {"calibrate": False, "decoys": "both"},
 }
-"""Settings that came after the first results, and the values with which they change nothing."""
+"""Settings that came after the first results, and the values with which they change nothing.
+
+Those of networks are no other model's: a gmm_hmm's ``calibrate`` is as old as its results. Teachers came with
+``teacher_share``, so theirs are fewer.
+"""
 
 
 @dataclass(frozen=True)
@@ -91,8 +96,13 @@ class Cell:
         )
         if not self.teacher:
             del found["teacher"]
-        for part, late in LATE.items():  # where they say nothing, the same cell as before there were these settings
-            found[part] = {name: value for name, value in found[part].items() if late.get(name, ...) != value}
+        # where they say nothing, the same cell as before there were these settings
+        for part in ("labels", "split"):
+            found[part] = _without(found[part], LATE[part])
+        if "filter_db" in self.settings:
+            found["settings"] = _without(found["settings"], LATE["network"])
+        if self.teacher:
+            found["teacher"] = found["teacher"] | {"settings": _without(found["teacher"]["settings"], LATE["teacher"])}
         return found
 
     @property
@@ -126,6 +136,11 @@ class Cell:
         """A seed for one purpose ("fit", ...) from the axes it may depend on: one model's settings share theirs."""
         split = self.fold or self.split_name
         return derive_seed(self.study_seed, self.corpus, split, self.model, self.seed, purpose)
+
+
+def _without(settings: Mapping[str, Any], late: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings but for late ones that change nothing."""
+    return {name: value for name, value in settings.items() if late.get(name, ...) != value}
 
 
 @dataclass(frozen=True)

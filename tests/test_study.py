@@ -235,3 +235,27 @@ def test_a_default_written_out_is_the_same_cell(folder):
     written = {"corpora": "fsdd", "models": {"toy": {"size": 8, "rate": 0.5, "frontend": {"kind": "mfcc"}}}}
     short = study(folder, {"corpora": "fsdd", "models": {"toy": {}}})
     assert study(folder, written).cells == short.cells
+
+
+OTHER_SETTINGS_THEN = {"fsdd", "speech_commands"}  # the seed studies, as README says
+
+
+def test_results_are_of_the_cells_that_recipes_ask_for(repository):
+    """A setting that comes later must not make what is stored another cell, which a repetition would fit anew."""
+    compared = 0
+    for path in sorted((repository / "recipes").glob("*.yaml")):
+        stored = sorted((repository / "results" / path.stem).glob("cells/*.json"))
+        if not stored or path.stem in OTHER_SETTINGS_THEN:
+            continue
+        records = [json.loads(one.read_text()) for one in stored]
+        seeds = 1 + max(record["parts"]["seed"] for record in records)
+        asked: dict[tuple[str, int], list[Cell]] = {}
+        for cell in expand(load_recipe(path, seeds=seeds)).cells:
+            asked.setdefault((cell.entry, cell.seed), []).append(cell)
+        for record in records:
+            parts = record["parts"]
+            found = (parts["task_fingerprint"], parts["recordings_fingerprint"], parts["versions"])
+            cells = asked[parts["entry"], parts["seed"]]
+            assert record["key"] in {cell.with_fold(parts["fold"]).key(*found) for cell in cells}, record["cell"]
+            compared += 1
+    assert compared > 300
