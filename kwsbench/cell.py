@@ -65,8 +65,9 @@ class Timings:
 class Outcome:
     """What ``run_cell`` brings home: the parts of a record that the cell itself knows, predictions, and the model.
 
-    ``beside`` holds what the store keeps beside the predictions where the cell asks for it, by kind: "robustness", see
-    ``robustness.answers``; "windows" and "events", see ``streaming.listened``.
+    ``beside`` holds what the store keeps beside the predictions, where the cell asks for it, by kind: "robustness", see
+    ``robustness.answers``; "windows" and "events", see ``streaming.listened``. And "validation", always: answers to the
+    validation clips, by which fusions are chosen.
     """
 
     record: dict[str, Any]
@@ -138,13 +139,14 @@ def run_cell(
         scores = model.scores(test)
     scores = _proper(scores, (len(test), len(task.target_label)))
     with timings.phase("calibrate_s"):
-        heard = _on_validation(model, task, validation, train)
+        heard, answered = _on_validation(model, task, validation, train)
 
     predictions, names = as_predictions(task, test, scores), list(task.labels)
     scratch = work or places.cache
     asked, beside = _beyond_the_test(
         model, task, test, predictions, corruptions, said, heard["temperature"], scratch, timings, progress
     )
+    beside |= answered
     record = describe(cell, fold, task, sound, log) | asked | heard
     record["task"]["notes"] += notes
     record |= {
@@ -235,16 +237,19 @@ def _beyond_the_test(
     return asked, beside
 
 
-def _on_validation(model: Model, task: Task, validation: Any, train: Any) -> dict[str, Any]:
+def _on_validation(
+    model: Model, task: Task, validation: Any, train: Any
+) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
     """What settings are chosen by, accuracy and rejection of unknown words, and the temperature that is the least
-    surprised; without validation clips the temperature is NaN, and there is nothing to choose by.
+    surprised; and the answers these are of, scores to a hundredth. Without validation clips the temperature is NaN, and
+    there is nothing to choose by.
     """
     from kwsbench.evaluate.metrics import label_indices
     from kwsbench.evaluate.quality import temperature
     from kwsbench.labels import UNKNOWN
 
     if not len(validation):
-        return {"temperature": float("nan")}
+        return {"temperature": float("nan")}, {}
     scores = _proper(model.scores(validation), (len(validation), len(task.target_label)))
     known = as_predictions(task, validation, scores)
     truth, guess = label_indices(known, task.labels)
@@ -252,7 +257,8 @@ def _on_validation(model: Model, task: Task, validation: Any, train: Any) -> dic
     if (known["label"] == UNKNOWN).any():
         told["rejection"] = _rejection(known, validation, train)
     fitted = temperature(known[list(task.labels)].to_numpy(dtype=float), truth)
-    return {"temperature": fitted, "validation": told}
+    kept = known.round(dict.fromkeys(task.labels, 2))
+    return {"temperature": fitted, "validation": told}, {"validation": kept}
 
 
 def _cost(model: Model, test: Any) -> dict[str, int]:

@@ -9,6 +9,7 @@
     splits/<fingerprint>.csv.gz  clip, word, label, speaker, side of a task
     cells/<cell>.json            settings, key and its parts, timings, environment, status, traceback if failed
     predictions/<cell>.parquet   clip, speaker, label, predicted, then one score column a label
+    predictions/<cell>.validation.parquet    the same of the validation clips, scores to a hundredth
     predictions/<cell>.robustness.parquet    clip, condition, level, predicted, where a recipe asks for robustness
     predictions/<cell>.windows.parquet       a line per window of a stream, and
     predictions/<cell>.events.parquet        a line per word in it, where a recipe asks for streaming

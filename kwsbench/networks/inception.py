@@ -15,9 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kwsbench.native import takes_passes
-
-EPSILON = 1e-5
-BRANCH_WIDTH = 16  # channels of the reductions and of each pool branch
+from kwsbench.networks.inception_cpu.sizes import BRANCH_WIDTH, EPSILON
 
 
 def _norm(channels: int, decay: float) -> nn.BatchNorm2d:

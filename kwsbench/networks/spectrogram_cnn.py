@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kwsbench.native import takes_passes
+from kwsbench.networks.dropout import FastDropout
 
 EPSILON, MOMENTUM = 1e-3, 0.01  # torch's momentum is 1 − decay
 DROPPED = 0.2
@@ -88,30 +89,6 @@ class SpectrogramCNN(nn.Module):
         norm, conv = self.norm_input, self.conv1
         shift = norm.bias * conv.weight.sum((1, 2, 3))  # exact, for nothing is padded
         return norm.weight * conv.weight, shift if conv.bias is None else conv.bias + shift
-
-
-class FastDropout(nn.Dropout):
-    """Dropout that draws 16 random bits a value on a CPU, where torch takes ten times as long to draw a float.
-
-    A value is dropped with probability ``round(65536 · p) / 65536``.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        if not self.training or x.device.type != "cpu":
-            return super().forward(x)
-        bits = random_bits(x.numel()).as_strided(x.shape, x.stride())
-        kept = (bits >= least_bits(self.p)).to(x.dtype)
-        return x * kept.mul_(1 / (1 - self.p))
-
-
-def random_bits(n: int) -> Tensor:
-    """int16 (n,), all values alike."""
-    return torch.empty(-(-n // 4), dtype=torch.int64).random_(-(2**63), None).view(torch.int16)[:n]
-
-
-def least_bits(p: float) -> int:
-    """The least of ``random_bits`` that keep a value which is dropped with probability p."""
-    return round(65536 * p) - 32768
 
 
 def _in_passes(frames: Tensor, first: nn.Conv2d) -> bool:

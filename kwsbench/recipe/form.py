@@ -107,15 +107,18 @@ class Fusion:
     members : the entries.
     priors : how often labels are said. "train": as each member learned it. "validation": as on the validation side,
         where members learned it of the training side, as networks do (decoys are not counted); see ``evaluate.fusion``.
+    weights : how much each fit of a member counts. "equal"; "validation": as makes labels likeliest on validation.
     """
 
     members: tuple[str, ...]
     priors: Literal["train", "validation"] = "train"
+    weights: Literal["equal", "validation"] = "equal"
 
     def written(self) -> list[str] | dict[str, Any]:
         """As a recipe has it; a list says the members alone."""
-        members = list(self.members)
-        return members if self.priors == "train" else {"members": members, "priors": self.priors}
+        asked = {name: getattr(self, name) for name in ("priors", "weights")}
+        unlike = {name: how for name, how in asked.items() if how not in ("train", "equal")}
+        return {"members": list(self.members), **unlike} if unlike else list(self.members)
 
 
 def asked_for(parts: Mapping[str, Any]) -> dict[str, Any]:

@@ -282,7 +282,7 @@ class _Resolver:
                 self.report(item.key_where, "fusions", f"{shown(name)}: expected {_NAME_FORM}")
             if name in entries:
                 self.report(item.key_where, at, "an entry of models has this name", "give the fusion another")
-            settings: dict[str, Any] = {"priors": "train"}
+            settings: dict[str, Any] = {}
             if item.is_mapping:
                 before = len(self.problems)
                 settings = read_settings(item, settings_of(Fusion), at, self.problems)
@@ -298,7 +298,8 @@ class _Resolver:
                     self.report(one.where, at, what, nearest(str(one.value), entries))
                 elif members.count(one.value) > 1:
                     self.report(one.where, at, f"{one.value} stands twice", "each member counts once")
-            fusions[name] = Fusion(tuple(map(str, members)), settings["priors"])
+            how = {part: settings[part] for part in ("priors", "weights") if part in settings}
+            fusions[name] = Fusion(tuple(map(str, members)), **how)
         return fusions
 
     def models(self, found: Located | None, where: str) -> dict[str, Entry]:

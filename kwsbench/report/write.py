@@ -41,7 +41,7 @@ def write_report(
     write : file name, content → a whole file of the study, or nothing of it.
     task : fingerprint of a task → who is on which side of it; without it fusions say nothing of words heard and new.
     """
-    records, predictions = with_fusions(records, predictions, resolved_recipe.get("fusions", {}), task)
+    records, predictions = with_fusions(records, predictions, resolved_recipe.get("fusions", {}), task, beside)
     found = findings(records, predictions, beside, excluded_from_test(resolved_recipe))
     for name, table in _tables(found):
         write(name, table.to_csv(index=False))

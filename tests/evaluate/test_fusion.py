@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kwsbench.evaluate.fusion import fuse, prior_shift
+from kwsbench.evaluate.fusion import fuse, mixture_weights, prior_shift
 
 LABELS = ("yes", "no", "up")
 
@@ -61,6 +61,30 @@ def test_a_label_that_either_side_lacks_stays_as_it_is():
     assert prior_shift(["yes", "no", "no", "no"], ["yes", "yes", "no", "no"], LABELS) == pytest.approx(
         [np.log(2), np.log(2 / 3), 0.0]
     )
+
+
+def test_weights_make_what_was_said_likeliest():
+    """At the one maximum of a mixture's likelihood a member's mean share of it is 1, or less where its weight is 0."""
+    rng = np.random.default_rng(5)
+    truth = rng.integers(3, size=400)
+    scores = rng.normal(size=(3, 400, 3))
+    for member, skill in enumerate((2.0, 1.0, -1.0)):
+        scores[member, np.arange(400), truth] += skill
+    members = [answers(one).assign(label=np.array(LABELS)[truth]) for one in scores]
+    weights = mixture_weights(members, [1.0, 1.0, 1.0], LABELS)
+    right = np.stack([softmax(one)[np.arange(400), truth] for one in scores])
+    gain = (right / (weights @ right)).mean(1)
+    assert weights.sum() == pytest.approx(1) and weights[0] > weights[1] > weights[2] >= 0
+    np.testing.assert_allclose(gain[weights > 1e-3], 1, atol=1e-4)
+    assert (gain < 1 + 1e-4).all() and weights[2] < 1e-3
+    fused = fuse(members, [1.0, 1.0, 1.0], LABELS, weights=weights)
+    mixed = sum(weight * softmax(one) for weight, one in zip(weights, scores, strict=True))
+    np.testing.assert_allclose(np.exp(fused[list(LABELS)].to_numpy()), mixed, rtol=1e-4)
+
+
+def test_weights_of_members_that_think_all_that_was_said_impossible_are_numbers():
+    members = [answers([[0.0, 5000.0, 0.0]]), answers([[-5000.0, 0.0, 0.0]])]
+    assert np.isfinite(mixture_weights(members, [1.0, 1.0], LABELS)).all()
 
 
 def test_clips_are_matched_by_name():

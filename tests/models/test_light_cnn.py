@@ -10,7 +10,8 @@ from kwsbench.errors import UserError
 from kwsbench.models import FitContext
 from kwsbench.models.light_cnn import SMALLEST, LightCNN
 from kwsbench.networks import spectrogram_cnn
-from kwsbench.networks.spectrogram_cnn import FastDropout, SpectrogramCNN
+from kwsbench.networks.dropout import FastDropout
+from kwsbench.networks.spectrogram_cnn import SpectrogramCNN
 
 
 def params_by_hand(width: int) -> int:

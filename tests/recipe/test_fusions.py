@@ -26,6 +26,10 @@ def test_priors_are_read_and_written(write):
     assert recipe.fusions == {"moved": Fusion(("toy", "other"), "validation")}
     assert recipe.resolved()["fusions"] == {"moved": {"members": ["toy", "other"], "priors": "validation"}}
     assert load_recipe(write(json.dumps(recipe.resolved()), "again.yaml")) == recipe
+    weighed = {"members": ["toy", "other"], "weights": "validation"}
+    recipe = load_recipe(write(HEAD + f"fusions: {{weighed: {weighed}}}\n", "weighed.yaml"))
+    assert recipe.fusions == {"weighed": Fusion(("toy", "other"), weights="validation")}
+    assert recipe.resolved()["fusions"] == {"weighed": weighed}
     plain = load_recipe(write(HEAD + "fusions: {both: {members: [toy]}}\n", "plain.yaml"))
     assert plain.fusions == {"both": Fusion(("toy",))} and load_recipe(plain.path, only="other").fusions == {}
 

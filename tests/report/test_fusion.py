@@ -1,10 +1,13 @@
 """Fusions in a report: rows like those of models, made of stored answers; driven from a store too."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
+import pytest
 
+from kwsbench.evaluate.fusion import fuse
 from kwsbench.report import build_table, footnotes, write_report
 from kwsbench.report.compare import compare_stored
 from kwsbench.report.frames import load
@@ -103,6 +106,53 @@ def test_priors_of_validation_take_back_what_training_heard_too_much_of(made):
     table, notes = tabulated(made, asked)  # where nothing is kept of sides
     assert table.loc["moved", "status"] == "failed" and table.loc["as_it_is", "status"] == "ok"
     assert any("how often its members heard each label" in note for note in notes)
+
+
+def validated(made, entry, skill, **more):
+    """A cell that kept its answers to validation clips, of other draws than those to the test."""
+    record = made.add(entry, skill, **more)
+    made.others[record["cell"], "validation"] = made.predict(skill, "validation", 0, 50 + len(made.tables))
+    record["beside_sha256"] = {"validation": "0" * 64}
+    return record
+
+
+def test_what_members_answer_to_validation_clips_tells_which_fusion_to_choose(made):
+    for entry in ("cnn", "gmm"):
+        validated(made, entry, 0.8)
+    asked = {"both": ["cnn", "gmm"]}
+    records, _ = with_fusions(made.records, made.predictions, asked, None, made.beside)
+    table = build_table(records, with_fusions(made.records, made.predictions, asked, None, made.beside)[1])
+    known = fuse([made.others[record["cell"], "validation"] for record in made.records], [1.0, 1.0], made.labels)
+    accuracy = (known["label"] == known["predicted"]).mean()
+    assert table.set_index("model").loc["both", "validation_accuracy"] == pytest.approx(accuracy)
+    assert records[-1]["temperature"] > 0
+    made.records[0].pop("beside_sha256")  # as of a cell from before they were kept
+    records, _ = with_fusions(made.records, made.predictions, asked, None, made.beside)
+    assert records[-1]["status"] == "ok" and "validation" not in records[-1]
+
+
+def test_weights_of_validation_let_the_better_count_for_more(made):
+    validated(made, "cnn", 0.95)
+    validated(made, "gmm", 0.3)
+    asked = {"alike": ["cnn", "gmm"], "weighted": {"members": ["cnn", "gmm"], "weights": "validation"}}
+    records, predictions = with_fusions(made.records, made.predictions, asked, None, made.beside)
+    alike, weighted = (
+        (found["label"] == found["predicted"]).mean() for found in (predictions(r["cell"]) for r in records[-2:])
+    )
+    assert weighted > alike + 0.05
+    note = records[-1]["fit"]["notes"][0]
+    assert re.search(r"weights fitted on validation: (0\.[89]\d|1\.00) cnn \(seed 0\), 0\.\d\d gmm \(seed 0\)", note)
+    _, notes = tabulated(made, asked)  # where nothing of validation is kept
+    assert any("what its members answer to the validation clips" in note for note in notes)
+
+
+def test_validation_clips_that_not_all_members_have_do_not_count(made):
+    one, two = (validated(made, entry, 0.9) for entry in ("cnn", "gmm"))
+    shorter = made.others[two["cell"], "validation"].iloc[40:]
+    made.others[two["cell"], "validation"] = shorter
+    records, _ = with_fusions(made.records, made.predictions, {"both": ["cnn", "gmm"]}, None, made.beside)
+    known = fuse([made.others[one["cell"], "validation"].iloc[40:], shorter], [1.0, 1.0], made.labels)
+    assert records[-1]["validation"]["accuracy"] == pytest.approx((known["label"] == known["predicted"]).mean())
 
 
 def test_without_fusions_nothing_is_added(made):

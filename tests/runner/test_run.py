@@ -64,6 +64,9 @@ def test_the_table_can_be_recomputed_from_what_is_kept(bench, table):
         assert (predictions.set_index("clip")["label"] == test["label"].reindex(predictions["clip"])).all()
         scores = predictions[record["label_names"]]
         assert (scores.idxmax(axis=1) == predictions["predicted"]).all()
+        chosen_by = pd.read_parquet(folder / "predictions" / f"{record['cell']}.validation.parquet")
+        assert set(chosen_by["clip"]) == set(task.loc[task["side"] == "validation", "clip"])
+        assert (chosen_by["label"] == chosen_by["predicted"]).mean() == pytest.approx(record["validation"]["accuracy"])
         speakers = {side: set(task["speaker"][task["side"] == side]) - {""} for side in ("train", "validation", "test")}
         assert not speakers["train"] & speakers["test"] and not speakers["validation"] & speakers["test"]
         parts.append(predictions)

@@ -23,6 +23,7 @@ From the ground up:
 
 | file | answers |
 |---|---|
+| ``sizes.py`` | what the block as layers and the block as passes agree on |
 | ``tiles.py`` | steps on a tile: moments, pools, and their way back |
 | ``passes.py``, ``passes_back.py`` | one pass over the signals of a batch |
 | ``folding.py`` | small arrays: what is folded into weights, what comes of sums |

@@ -4,10 +4,10 @@ import numpy as np
 
 from kwsbench.native.compiled import in_shares, in_turns
 from kwsbench.native.vectors import LANES
-from kwsbench.networks.inception import EPSILON
 from kwsbench.networks.inception_cpu import folding, passes_back
 from kwsbench.networks.inception_cpu.block import Array, Kept, Planes, empty
 from kwsbench.networks.inception_cpu.passes import POOLS, REST, WIDTH
+from kwsbench.networks.inception_cpu.sizes import EPSILON
 
 Gradients = dict[str, Array]  # by the parameter's name
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from kwsbench.native.compiled import compiled
 from kwsbench.native.vectors import LANES
-from kwsbench.networks.inception import EPSILON
 from kwsbench.networks.inception_cpu.passes import POOLS, REST, WIDTH
+from kwsbench.networks.inception_cpu.sizes import EPSILON
 
 F32 = np.float32
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from kwsbench.native.compiled import compiled, next_turn
 from kwsbench.native.vectors import LANES, fill, largest, load, multiply, store
-from kwsbench.networks.inception import BRANCH_WIDTH
+from kwsbench.networks.inception_cpu.sizes import BRANCH_WIDTH
 from kwsbench.networks.inception_cpu.tiles import average, fetch, maxima, moments, pool_moments
 
 F32 = np.float32

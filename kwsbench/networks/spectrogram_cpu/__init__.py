@@ -8,7 +8,7 @@ the four values under a pool one has a gradient, and behind ReLU and dropout few
 - Backwards the gradients that are not zero are listed, for a line and a channel at a time, and each adds its multiple
   of a kernel to the input's gradient and of the input to the kernel's: a quarter of the products of layers, or less.
 - The first convolution is cheaper to make again than to read again.
-- Bits for dropout are drawn as ``FastDropout`` draws them.
+- Bits for dropout are drawn as ``dropout.FastDropout`` draws them.
 
 Gradients are summed over a few clips, and those sums in order: results do not depend on the number of threads.
 

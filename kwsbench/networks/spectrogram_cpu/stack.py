@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from kwsbench.native.compiled import in_turns
-from kwsbench.networks.spectrogram_cnn import least_bits, random_bits
+from kwsbench.networks.dropout import least_bits, random_bits
 from kwsbench.networks.spectrogram_cpu import passes, passes_back
 from kwsbench.networks.spectrogram_cpu.passes import A
 
